@@ -1,0 +1,1 @@
+"""The tests; `python -m tests` prepares what they need and runs them all."""
