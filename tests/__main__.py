@@ -1,0 +1,83 @@
+"""Checks everything: `python -m tests`; with arguments it only passes them on to pytest.
+
+Makes `.venv` with the test extra when needed, as root installs missing Debian packages, then checks
+format, lint and types and runs the browser code's unit tests and pytest with branch coverage. One that
+fails does not keep the others from running; the exit code tells whether all passed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+if sys.version_info < (3, 11):  # noqa: UP036  (this line is what an older Python gets to say)
+    sys.stderr.write(
+        "roomlog: Python 3.11 or newer is needed; this is Python {}.{}\n".format(*sys.version_info)
+    )
+    sys.exit(2)
+
+from chat_app import bootstrap
+
+# What the tests need beside Python, by the program that shows it is there.
+PACKAGES = {"chromium": "chromium", "redis-server": "redis-server"}
+
+
+def main(arguments: list[str]) -> int:
+    os.chdir(bootstrap.ROOT)
+    bootstrap.enter(["-m", "tests", *arguments], extra="test")
+    install_packages()
+    if arguments:
+        return run("tests", [sys.executable, "-m", "pytest", *arguments])
+    failed = [name for name, command in steps() if run(name, command) != 0]
+    print(f"\nFailed: {', '.join(failed)}." if failed else "\nEverything passed.", flush=True)
+    return 1 if failed else 0
+
+
+def steps() -> Iterator[tuple[str, list[str]]]:
+    python = [sys.executable, "-m"]
+    yield "format", [*python, "ruff", "format", "--check", "."]
+    yield "lint", [*python, "ruff", "check", "."]
+    yield "types", [*python, "mypy"]
+    scripts = sorted(map(str, (bootstrap.ROOT / "tests" / "js").glob("**/*.test.*js")))
+    if not shutil.which("node") and not strict():
+        print("\nNo node here: the browser code's unit tests are left out.", flush=True)
+    elif scripts:
+        yield "scripts", ["node", "--test", *scripts]
+    yield "tests", [*python, "pytest", "--cov", "--cov-report=term"]
+
+
+def run(name: str, command: list[str]) -> int:
+    print(f"\n== {name}", flush=True)
+    try:
+        return subprocess.run(command, cwd=bootstrap.ROOT, check=False).returncode
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", flush=True)
+        return 1
+
+
+def install_packages() -> None:
+    """Installs missing Debian packages when run as root, else tells how; in CI a missing one ends the run."""
+    lacking = missing_packages()
+    if lacking and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for action in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *lacking]):
+            subprocess.run(["apt-get", *action], env=environment, stdout=subprocess.DEVNULL, check=False)
+        lacking = missing_packages()
+    if lacking and strict():
+        bootstrap.fail(f"the tests need {' '.join(lacking)}, which cannot be installed here")
+    if lacking:
+        print(f"Some tests need more: sudo apt-get install -y {' '.join(lacking)}", flush=True)
+
+
+def missing_packages() -> list[str]:
+    return [package for program, package in PACKAGES.items() if not shutil.which(program)]
+
+
+def strict() -> bool:
+    """Whether a missing service is a failure: on the machine that decides."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
