@@ -37,7 +37,7 @@ class ControlError(Exception):
 class ControlServer:
     """Listens at `control.sock` in `folder` (mode 0600) and answers each line with what `dispatch` returns.
 
-    An async context manager, to be entered by who holds the DataLock: what lies at the socket's name is stale.
+    An async context manager, entered by who holds the DataLock: what lies at the socket's name is stale.
     """
 
     def __init__(self, folder: Path, dispatch: Dispatch) -> None:
