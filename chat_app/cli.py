@@ -7,6 +7,7 @@ exit code.
 import argparse
 import difflib
 import errno
+import itertools
 import os
 import sys
 import textwrap
@@ -142,9 +143,9 @@ def _parser() -> _Parser:
 def _known(argv: Sequence[str]) -> list[str]:
     """The arguments, if every flag among them exists; argparse would complain about a wrong one's value."""
     known = {setting.flag for setting in SETTINGS if setting.flag} | _OWN_FLAGS
-    for argument in argv:
+    for argument in itertools.takewhile(lambda argument: argument != "--", argv):
         flag = argument.partition("=")[0]
-        if flag.startswith("--") and flag != "--" and flag not in known:
+        if flag.startswith("--") and flag not in known:
             close = difflib.get_close_matches(flag, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "--help lists every command and flag."
             sys.exit(_complain(f"There is no flag {flag}; {hint}"))
@@ -218,7 +219,10 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 def _timeout(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, at most 3600")
     return seconds
