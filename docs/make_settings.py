@@ -1,4 +1,4 @@
-"""Writes settings.md beside this file from the table in chat_app/settings.py: `python docs/make_settings.py`."""
+"""Writes settings.md beside this file from the table in chat_app/settings.py."""
 
 import sys
 from pathlib import Path
@@ -39,7 +39,7 @@ def page() -> str:
 
 def row(setting: Setting) -> str:
     default = setting.default_text()
-    flag = f"`{setting.flag}`" if setting.flag else "–"
+    flag = f"`{setting.flag}`" if setting.flag else "none"
     shown = "none" if default is None else f"`{default}`"
     return f"| `{setting.variable}` | {flag} | {shown} | {setting.meaning} |\n"
 
