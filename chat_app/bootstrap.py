@@ -47,7 +47,7 @@ def enter(command: Sequence[str], *, extra: str = "") -> None:
     if not missing(extra):
         return
     python = VENV / "bin" / "python"
-    if _stamp() != _digest() and not _usable(python):
+    if not python.exists() or (_stamp() != _digest() and not _usable(python)):
         _make()
     try:
         os.execv(python, [str(python), *command])
@@ -80,6 +80,8 @@ def _make() -> None:
 
 def _install(extra: str) -> None:
     """Installs the project and what it needs into `.venv`, in which this runs."""
+    if importlib.util.find_spec("pip") is None:
+        fail("the folder .venv is not whole; remove it and try again")
     sys.stderr.write("roomlog: installing what is needed into .venv (once; this takes a minute) …\n")
     sys.stderr.flush()
     extras = sorted({extra, *_stamped_extras()} - {""})
@@ -101,16 +103,16 @@ def _run(command: list[str], failure: str) -> None:
     if done.returncode == 0:
         return
     output = (done.stdout + done.stderr).strip()
-    errors = [line for line in output.splitlines() if line.lower().startswith("error")]
-    reason = (errors or output.splitlines() or [f"exit code {done.returncode}"])[-1]
+    lines = [line.strip() for line in output.splitlines() if "subprocess-exited" not in line]
+    reasons = [line for line in lines if line.lower().startswith("error:")] or lines[-1:]
     if any(sign in output.lower() for sign in _NETWORK_SIGNS):
         failure += " (is there a network?)"
-    fail(f"{failure}: {reason}")
+    fail(f"{failure}: {reasons[-1] if reasons else f'exit code {done.returncode}'}")
 
 
 def _usable(python: Path) -> bool:
     """Whether `.venv` is whole: neither was its making interrupted nor is its Python gone or too old."""
-    if _stamp() == UNFINISHED or not (VENV / "pyvenv.cfg").exists() or not python.exists():
+    if _stamp() == UNFINISHED or not (VENV / "pyvenv.cfg").exists():
         return False
     check = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
     return subprocess.run([str(python), "-c", check], capture_output=True, check=False).returncode == 0
