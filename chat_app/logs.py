@@ -41,6 +41,7 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
 def log_event(
     logger: logging.Logger,
     event: str,
+    /,
     *,
     level: int = logging.INFO,
     exc_info: BaseException | bool | None = None,
