@@ -1,0 +1,69 @@
+"""The documents against the code: what one promises the other has."""
+
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chat_app import __version__, cli
+from chat_app.settings import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_settings_page_is_what_the_table_makes(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "chat_app").symlink_to(ROOT / "chat_app")
+    maker = tmp_path / "docs" / "make_settings.py"
+    maker.write_text(text("docs/make_settings.py"), encoding="utf-8")
+    subprocess.run([sys.executable, str(maker)], check=True)
+    made = (tmp_path / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert text("docs/settings.md") == made, "run `python docs/make_settings.py`"
+
+
+def test_readme_gives_the_two_commands_first() -> None:
+    commands = re.findall(r"^    (python .*)$", text("README.md"), re.MULTILINE)
+    assert commands[:2] == ["python run.py", "python -m tests"]
+
+
+def test_operations_page_knows_every_command() -> None:
+    page = text("docs/operations.md")
+    for usage, _ in cli.COMMANDS:
+        words = re.findall(r"[a-z]+", usage.partition(" -")[0].partition(" [")[0])
+        assert words == ["serve"] or " ".join(words) in page, usage
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md"])
+def test_settings_named_in_the_documents_exist(name: str) -> None:
+    named = set(re.findall(r"\b(?:CHAT_[A-Z_]+|[A-Z]+_(?:ORIGINS|URL))\b", text(name)))
+    assert named
+    assert named <= {setting.variable for setting in SETTINGS}
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text(name)))
+    foreign = {"--now", "--system"}  # of systemctl and useradd
+    assert flags - foreign <= {setting.flag for setting in SETTINGS} | cli._OWN_FLAGS
+
+
+def test_changelog_has_a_place_for_what_is_not_released() -> None:
+    assert "## [Unreleased]" in text("CHANGELOG.md")
+
+
+def test_licence_is_the_one_of_the_metadata() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["license"] == "MIT"
+    assert text("LICENSE").startswith("MIT License")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
