@@ -1,0 +1,115 @@
+"""`python -m tests`: what it installs, what it runs, and when it says no."""
+
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from chat_app import bootstrap
+from tests import __main__ as suite
+
+
+class Machine:
+    """Stands for the machine: which programs it has, what was run on it, and how that ended."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *programs: str, root: bool = False) -> None:
+        self.programs = set(programs)
+        self.runs: list[list[str]] = []
+        self.codes: dict[str, int] = {}
+        self.apt_works = True
+        monkeypatch.setattr(
+            shutil, "which", lambda name: f"/usr/bin/{name}" if name in self.programs else None
+        )
+        monkeypatch.setattr(suite.os, "geteuid", lambda: 0 if root else 1000)
+        monkeypatch.setattr(subprocess, "run", self.run)
+        monkeypatch.setattr(bootstrap, "enter", lambda command, *, extra: self.runs.append([extra, *command]))
+        monkeypatch.delenv("CI", raising=False)
+
+    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        self.runs.append(command)
+        if command[:2] == ["apt-get", "install"] and self.apt_works:
+            self.programs |= set(command)
+        code = next((code for word, code in self.codes.items() if word in command), 0)
+        return subprocess.CompletedProcess(command, code)
+
+
+def test_root_installs_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, "apt-get", "chromium", root=True)
+    suite.install_packages()
+    update, install = machine.runs
+    assert update[:2] == ["apt-get", "update"]
+    assert install[:2] == ["apt-get", "install"]
+    assert "redis-server" in install
+    assert "chromium" not in install
+
+
+def test_others_are_told_the_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(monkeypatch, "apt-get")
+    suite.install_packages()
+    assert machine.runs == []
+    assert capsys.readouterr().out == (
+        "Some tests need more: sudo apt-get install -y chromium redis-server\n"
+    )
+
+
+def test_nothing_is_installed_or_said_when_all_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(monkeypatch, "apt-get", "chromium", "redis-server", root=True)
+    suite.install_packages()
+    assert (machine.runs, capsys.readouterr().out) == ([], "")
+
+
+def test_missing_service_fails_the_machine_that_decides(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(monkeypatch, "apt-get", root=True)
+    machine.apt_works = False
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SystemExit) as ended:
+        suite.install_packages()
+    assert ended.value.code == 2
+    assert "chromium redis-server" in capsys.readouterr().err
+
+
+def test_without_arguments_everything_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, "chromium", "redis-server", "node")
+    assert suite.main([]) == 0
+    entered, *runs = machine.runs
+    assert entered == ["test", "-m", "tests"]
+    lines = [" ".join(command).removeprefix(f"{sys.executable} -m ") for command in runs]
+    assert lines[:3] == ["ruff format --check .", "ruff check .", "mypy"]
+    assert lines[3].startswith("node --test ")
+    assert lines[4] == "pytest --cov --cov-report=term"
+
+
+@pytest.mark.parametrize("failing", ["format", "check", "mypy", "node", "pytest"])
+def test_one_failure_fails_it_and_the_rest_still_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failing: str
+) -> None:
+    machine = Machine(monkeypatch, "chromium", "redis-server", "node")
+    machine.codes[failing] = 1
+    assert suite.main([]) == 1
+    assert "pytest" in machine.runs[-1]
+    assert "Failed: " in capsys.readouterr().out
+
+
+def test_arguments_go_to_pytest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, "chromium", "redis-server", "node")
+    machine.codes["pytest"] = 5
+    assert suite.main(["-k", "word", "-x"]) == 5
+    assert machine.runs == [
+        ["test", "-m", "tests", "-k", "word", "-x"],
+        [sys.executable, "-m", "pytest", "-k", "word", "-x"],
+    ]
+
+
+def test_without_node_its_tests_are_left_out_but_not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(monkeypatch, "chromium", "redis-server")
+    assert "scripts" not in dict(suite.steps())
+    monkeypatch.setenv("CI", "true")
+    assert "scripts" in dict(suite.steps())
