@@ -1,0 +1,38 @@
+// The side columns of narrow screens. Without scripts they open by their fragment; here without touching the address.
+
+export class Drawers {
+  connect() {
+    document.addEventListener("click", this.#clicked);
+    document.addEventListener("keydown", this.#pressed);
+  }
+
+  disconnect() {
+    document.removeEventListener("click", this.#clicked);
+    document.removeEventListener("keydown", this.#pressed);
+  }
+
+  close() {
+    for (const drawer of document.querySelectorAll(".drawer--open")) drawer.classList.remove("drawer--open");
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked = (event) => {
+    const target = event.target instanceof Element ? event.target : null;
+    const opener = target?.closest("[data-drawer]");
+    if (opener instanceof HTMLElement) {
+      event.preventDefault();
+      const drawer = document.getElementById(opener.dataset.drawer ?? "");
+      drawer?.classList.add("drawer--open");
+      const first = drawer?.querySelector(".drawer__close");
+      if (first instanceof HTMLElement) first.focus({ preventScroll: true });
+    } else if (target?.closest("[data-drawer-close]")) {
+      event.preventDefault();
+      this.close();
+    }
+  };
+
+  /** @param {KeyboardEvent} event */
+  #pressed = (event) => {
+    if (event.key === "Escape") this.close();
+  };
+}

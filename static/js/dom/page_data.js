@@ -1,0 +1,18 @@
+// What the server tells the scripts of a room page, in the data attributes of its one element.
+
+/** @param {HTMLElement} chat */
+export function readPage(chat) {
+  const data = chat.dataset;
+  return {
+    room: { slug: data.room ?? "lobby", title: data.title ?? "" },
+    epoch: data.epoch ?? "",
+    seq: Number(data.seq),
+    readSeq: Number(data.readSeq),
+    more: data.more === "true",
+    /** An older page is shown: reading without scripts. The chat starts from the newest messages instead. */
+    paging: data.paging === "true",
+    me: { id: data.userId ?? "", name: data.userName ?? "", role: data.userRole ?? "" },
+    maxMessageLength: Number(data.maxMessageLength),
+    heartbeatSeconds: Number(data.heartbeatSeconds),
+  };
+}

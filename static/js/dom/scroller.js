@@ -1,0 +1,86 @@
+// Keeps the view where the reader has it: at the end while they are there, else on the message they look at.
+
+const NEAR_END_PX = 100;
+const NEAR_START_PX = 600;
+
+export class Scroller {
+  #box;
+  #content;
+  #atEnd = true;
+  #onMove;
+  #resized = new ResizeObserver(() => this.#settle());
+
+  /**
+   * @param {HTMLElement} box what scrolls
+   * @param {HTMLElement} content the list in it
+   * @param {(atEnd: boolean, nearStart: boolean) => void} onMove
+   */
+  constructor(box, content, onMove) {
+    this.#box = box;
+    this.#content = content;
+    this.#onMove = onMove;
+  }
+
+  connect() {
+    this.#box.addEventListener("scroll", this.#scrolled, { passive: true });
+    this.#resized.observe(this.#box);
+    this.#resized.observe(this.#content);
+  }
+
+  disconnect() {
+    this.#box.removeEventListener("scroll", this.#scrolled);
+    this.#resized.disconnect();
+  }
+
+  get atEnd() {
+    return this.#atEnd;
+  }
+
+  toEnd() {
+    this.#atEnd = true;
+    this.#settle();
+  }
+
+  /** @param {HTMLElement} element a third down from the top */
+  toElement(element) {
+    const offset = element.getBoundingClientRect().top - this.#box.getBoundingClientRect().top;
+    this.#box.scrollTop += offset - this.#box.clientHeight / 3;
+    this.#scrolled();
+  }
+
+  /**
+   * Changes the content without moving what is looked at.
+   * @param {() => void} change
+   */
+  hold(change) {
+    if (this.#atEnd) {
+      change();
+      return this.#settle();
+    }
+    const anchor = this.#firstVisible();
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    change();
+    if (anchor?.isConnected) this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
+    this.#scrolled();
+  }
+
+  #settle() {
+    if (this.#atEnd) this.#box.scrollTop = this.#box.scrollHeight;
+    this.#tell();
+  }
+
+  #scrolled = () => {
+    this.#atEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight <= NEAR_END_PX;
+    this.#tell();
+  };
+
+  #tell() {
+    this.#onMove(this.#atEnd, this.#box.scrollTop < NEAR_START_PX);
+  }
+
+  #firstVisible() {
+    const top = this.#box.getBoundingClientRect().top;
+    const rows = this.#content.querySelectorAll("[data-state]"); // lines between messages come and go
+    return [...rows].find((row) => row.getBoundingClientRect().bottom > top);
+  }
+}

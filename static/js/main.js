@@ -1,0 +1,13 @@
+// Where every page starts: what all pages need, and the chat where there is one.
+
+import { startChat } from "./chat_page.js";
+import { localiseTimes } from "./dom/time.js";
+import { offerCopying } from "./views/copying.js";
+import { SignOut } from "./views/sign_out.js";
+
+localiseTimes(document);
+offerCopying(document);
+new SignOut().connect();
+
+const chat = document.querySelector("#chat");
+if (chat instanceof HTMLElement) startChat(chat);

@@ -1,0 +1,143 @@
+// Brings the outbox to the server: in order, with the same nonce until it is acknowledged, gently after a limit.
+
+/** @typedef {import("./outbox.js").Entry} Entry */
+
+const ANSWER_LIMIT_MS = 15_000; // no ack on an open line for so long: sending again is harmless and surer
+const FULL_BUFFER_PAUSE_MS = 200;
+const DEFAULT_RETRY_SECONDS = 2;
+
+export class Sender {
+  #outbox;
+  #socket;
+  #clock;
+  /** Rooms whose history arrived on this line. @type {Set<string>} */
+  #rooms = new Set();
+  /** Nonce to when it was sent on this line. @type {Map<string, number>} */
+  #inFlight = new Map();
+  #heldUntil = 0;
+  #oneByOne = false;
+  #blocked = false;
+  /** @type {unknown} */
+  #timer = null;
+
+  /**
+   * @param {import("./outbox.js").Outbox} outbox
+   * @param {{send(event: object): boolean, readonly line: {name: string}}} socket
+   * @param {import("./clock.js").Clock} clock
+   */
+  constructor(outbox, socket, clock) {
+    this.#outbox = outbox;
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#releaseHeld(Infinity);
+  }
+
+  /** @param {string} room its history has arrived, so what was stored before is known */
+  openRoom(room) {
+    this.#rooms.add(room);
+    this.pump();
+  }
+
+  /** @param {string} room */
+  closeRoom(room) {
+    this.#rooms.delete(room);
+  }
+
+  /** The line is gone: the outcome of what was in flight is unknown, so all of it is sent again. */
+  closeLine() {
+    this.#rooms.clear();
+    this.#inFlight.clear();
+    this.#clock.cancel(this.#timer);
+  }
+
+  /** @param {string} nonce another tab sends it; this one only when that tab does not get it through */
+  leaveToOthers(nonce) {
+    this.#inFlight.set(nonce, this.#clock.now());
+    this.pump();
+  }
+
+  /** @param {string} nonce acknowledged, or seen in the log */
+  delivered(nonce) {
+    this.#inFlight.delete(nonce);
+    this.#outbox.remove(nonce);
+    this.pump();
+  }
+
+  /**
+   * @param {string} nonce
+   * @param {{code: string, message: string, retryAfter?: number}} error
+   */
+  refused(nonce, error) {
+    this.#inFlight.delete(nonce);
+    const passing = error.code === "rate_limited" || error.code === "busy";
+    const pauseMs = (error.retryAfter ?? DEFAULT_RETRY_SECONDS) * 1000;
+    const retryAt = passing ? this.#clock.now() + pauseMs : null;
+    if (retryAt !== null) this.#heldUntil = Math.max(this.#heldUntil, retryAt);
+    if (retryAt !== null) this.#oneByOne = true;
+    this.#outbox.refuse(nonce, { code: error.code, reason: error.message, retryAt });
+    this.pump();
+  }
+
+  /** @param {string} nonce a person asks for it */
+  retry(nonce) {
+    this.#outbox.retry(nonce);
+    this.pump();
+  }
+
+  /** @param {string} nonce */
+  discard(nonce) {
+    this.#inFlight.delete(nonce);
+    this.#outbox.remove(nonce);
+    this.pump();
+  }
+
+  /** Sends whatever may be sent now, and looks again when something may have changed by time alone. */
+  pump() {
+    const now = this.#clock.now();
+    this.#forgetUnanswered(now);
+    if (now >= this.#heldUntil) this.#releaseHeld(now);
+    this.#blocked = false;
+    for (const room of this.#rooms) this.#sendRoom(room, now);
+    if (this.#outbox.rooms().size === 0) this.#oneByOne = false;
+    this.#lookAgain(now);
+  }
+
+  /**
+   * @param {string} room
+   * @param {number} now
+   */
+  #sendRoom(room, now) {
+    for (const { nonce, text, state } of this.#outbox.list(room)) {
+      if (state === "refused" || this.#inFlight.has(nonce)) continue;
+      if (now < this.#heldUntil || (this.#oneByOne && this.#inFlight.size > 0)) return;
+      this.#blocked = !this.#socket.send({ type: "message", room, text, nonce });
+      if (this.#blocked) return;
+      this.#inFlight.set(nonce, now);
+    }
+  }
+
+  /** @param {number} now */
+  #releaseHeld(now) {
+    for (const entry of this.#outbox.list()) {
+      if (entry.state === "refused" && entry.retryAt !== null && entry.retryAt <= now) this.#outbox.retry(entry.nonce);
+    }
+  }
+
+  /** @param {number} now */
+  #forgetUnanswered(now) {
+    for (const [nonce, sentAt] of this.#inFlight) {
+      if (now - sentAt >= ANSWER_LIMIT_MS) this.#inFlight.delete(nonce);
+    }
+  }
+
+  /** @param {number} now */
+  #lookAgain(now) {
+    this.#clock.cancel(this.#timer);
+    if (this.#outbox.rooms().size === 0 || this.#rooms.size === 0) return;
+    const times = [...this.#inFlight.values()].map((sentAt) => sentAt + ANSWER_LIMIT_MS);
+    if (this.#heldUntil > now) times.push(this.#heldUntil);
+    if (this.#blocked) times.push(now + FULL_BUFFER_PAUSE_MS);
+    if (times.length === 0) return;
+    this.#timer = this.#clock.after(() => this.pump(), Math.max(Math.min(...times) - now, 10));
+  }
+}

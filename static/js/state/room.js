@@ -1,0 +1,26 @@
+// One room in this page's memory.
+
+import { RoomLog } from "./log.js";
+import { People, Typing } from "./people.js";
+import { Reading } from "./reading.js";
+
+export class Room {
+  /**
+   * @param {string} slug
+   * @param {string} title
+   * @param {string} me this account's id
+   */
+  constructor(slug, title, me) {
+    this.slug = slug;
+    this.title = title;
+    this.log = new RoomLog();
+    this.people = new People();
+    this.typing = new Typing();
+    this.reading = new Reading(me);
+    /** Joined on the present line. */
+    this.followed = false;
+    /** A history was asked for and has not come. */
+    this.resuming = false;
+    this.loadingOlder = false;
+  }
+}

@@ -1,0 +1,27 @@
+// Signing out clears what this browser keeps, so it asks first when something there was not sent.
+
+import { ask } from "../dom/ask.js";
+import { find } from "../dom/find.js";
+import { outboxPrefix } from "../net/outbox.js";
+
+export class SignOut {
+  connect() {
+    document.addEventListener("submit", this.#submitted);
+  }
+
+  disconnect() {
+    document.removeEventListener("submit", this.#submitted);
+  }
+
+  /** @param {SubmitEvent} event */
+  #submitted = async (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || !form.matches("[data-sign-out]")) return;
+    const prefix = outboxPrefix(form.dataset.userId ?? "");
+    const count = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).length;
+    if (count === 0) return;
+    event.preventDefault();
+    find("[data-unsent-count]", HTMLElement).textContent = count === 1 ? "One message was" : `${count} messages were`;
+    if (await ask("#sign-out-dialog")) form.submit();
+  };
+}
