@@ -17,6 +17,7 @@ from traceback import extract_tb
 from typing import NoReturn
 
 from chat_app import __version__, commands
+from chat_app.errors import ChatError
 from chat_app.settings import SETTINGS, Setting, Settings, SettingsError, load
 
 ROLES = ("owner", "admin", "moderator", "member")
@@ -64,7 +65,6 @@ def _complain(sentence: str) -> int:
 
 def _sentence(error: BaseException, settings: Settings) -> str:
     """What went wrong, for a person; what nobody foresaw still says where in the program it was."""
-    from chat_app.errors import ChatError
     from chat_app.web.control_client import CommandRefused
 
     while isinstance(error, BaseExceptionGroup):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from chat_app.data_folder import SOCKET_FILE, DataLock, DataLocked
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
+from chat_app.models import ROLES, Role, rfc3339
 from chat_app.web.control_client import LINE_LIMIT, reachable
 
 if TYPE_CHECKING:
@@ -125,14 +126,14 @@ async def perform(
                     "name": account.name,
                     "role": account.role,
                     "disabled": account.disabled,
-                    "created_at": account.created_at,
+                    "created_at": rfc3339(account.created_ms),
                 }
                 for account in await administration.list_users()
             ]
         case "user.password":
             await administration.set_password(name, _text(arguments, "password"))
         case "user.role":
-            await administration.set_role(name, _text(arguments, "role"))
+            await administration.set_role(name, _role(arguments))
         case "user.disable":
             await administration.disable(name)
         case "user.enable":
@@ -151,6 +152,13 @@ def _text(arguments: Mapping[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise ControlError(f"The argument {name!r} is missing.")
     return value
+
+
+def _role(arguments: Mapping[str, object]) -> Role:
+    for role in ROLES:
+        if role == arguments.get("role"):
+            return role
+    raise ControlError(f"The roles are {', '.join(ROLES)}.")
 
 
 def _request(line: bytes) -> tuple[str, Mapping[str, object]]:
