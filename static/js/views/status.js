@@ -56,7 +56,7 @@ export class StatusLine {
       connecting: "Connecting…",
       online: "Online",
       waiting: `Offline · back in ${seconds} s`,
-      offline: "Offline, as you wished · messages wait here",
+      offline: "Offline · messages wait here",
       stopped: line.reason,
     };
     this.#status.dataset.state = line.name;

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Outbox } from "../../static/js/net/outbox.js";
+import { FakeStore } from "./fakes.mjs";
+import { change, history, makeWorld, ME, message } from "./world.mjs";
+
+const texts = (wire) => wire.of("message").map(({ text }) => text);
+const nonces = (wire) => wire.of("message").map(({ nonce }) => nonce);
+
+test("a message is sent at once with a nonce and ends with its ack", () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("hello");
+  assert.deepEqual(world.wire.of("message"), [{ type: "message", room: "lobby", text: "hello", nonce }]);
+  world.wire.say({ type: "ack", nonce, room: "lobby", id: "m11", seq: 11 });
+  assert.equal(world.outbox.size, 0);
+  assert.equal(world.chat.current.log.position, 10, "an ack moves no position");
+});
+
+test("the message itself may come before its ack", () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("hello");
+  world.wire.say(change(11, { userId: ME.id, nonce }));
+  assert.equal(world.outbox.size, 0);
+  world.wire.say({ type: "ack", nonce, room: "lobby", id: "m11", seq: 11 });
+  assert.equal(world.chat.current.log.position, 11);
+});
+
+test("somebody else's message with the same nonce ends nothing", () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("hello");
+  world.wire.say(change(11, { userId: "other", nonce }));
+  assert.equal(world.outbox.size, 1);
+});
+
+test("what is typed without a line waits, and goes in order after the history", () => {
+  const world = makeWorld();
+  world.chat.post("one");
+  world.chat.post("two");
+  world.socket.connect();
+  world.greet();
+  assert.deepEqual(texts(world.wire), []);
+  world.wire.say(history("resumed", 11, [message(11)], { more: true }));
+  assert.deepEqual(texts(world.wire), [], "the history goes on");
+  world.wire.say(history("resumed", 12, [message(12)]));
+  assert.deepEqual(texts(world.wire), ["one", "two"]);
+});
+
+test("an unknown outcome is sent again with the same nonce, in the same order", async () => {
+  const world = makeWorld();
+  world.online();
+  world.chat.post("one");
+  world.chat.post("two");
+  const first = nonces(world.wire);
+  world.wire.end(1006);
+  await world.clock.advance(1_000);
+  world.greet();
+  world.wire.say(history("resumed", 10));
+  assert.deepEqual(nonces(world.wire), first);
+  assert.ok(world.outbox.list().every((entry) => entry.state === "waiting"));
+});
+
+test("what the history shows as stored is not sent again", async () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("one");
+  world.chat.post("two");
+  world.wire.end(1006);
+  await world.clock.advance(1_000);
+  world.greet();
+  world.wire.say(history("resumed", 11, [message(11, { userId: ME.id, nonce })]));
+  assert.deepEqual(texts(world.wire), ["two"]);
+});
+
+test("the outbox survives a reload with its nonces and order", () => {
+  const store = new FakeStore();
+  const before = makeWorld({ store });
+  before.chat.post("one");
+  before.chat.post("two");
+  const kept = before.outbox.list().map(({ nonce }) => nonce);
+  const after = makeWorld({ store });
+  after.online();
+  assert.deepEqual(nonces(after.wire), kept);
+});
+
+test("another account's outbox is not touched", () => {
+  const store = new FakeStore();
+  new Outbox({ store, account: "another", now: () => 1, newNonce: () => "x" }).add("lobby", "not mine");
+  const world = makeWorld({ store });
+  world.online();
+  assert.deepEqual(texts(world.wire), []);
+  assert.equal(store.length, 1);
+});
+
+test("a refusal keeps the text with the server's reason until it is tried again or discarded", () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("hello");
+  world.wire.say({ type: "error", code: "muted", message: "You are muted.", nonce, room: "lobby" });
+  const entry = world.outbox.get(nonce);
+  assert.deepEqual([entry.state, entry.code, entry.reason, entry.retryAt], ["refused", "muted", "You are muted.", null]);
+  world.sender.retry(nonce);
+  assert.deepEqual(nonces(world.wire), [nonce, nonce]);
+  world.sender.discard(nonce);
+  assert.equal(world.outbox.size, 0);
+});
+
+test("a refused message does not hold up the later ones", () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("bad");
+  world.wire.say({ type: "error", code: "forbidden", message: "No.", nonce });
+  world.chat.post("good");
+  assert.deepEqual(texts(world.wire), ["bad", "good"]);
+});
+
+test("after the rate limit everything waits, then goes one by one, in order", async () => {
+  const world = makeWorld();
+  world.online();
+  const first = world.chat.post("one");
+  const second = world.chat.post("two");
+  for (const { nonce } of [first, second]) {
+    world.wire.say({ type: "error", code: "rate_limited", message: "Wait.", nonce, retryAfter: 3 });
+  }
+  world.chat.post("three");
+  assert.deepEqual(texts(world.wire), ["one", "two"]);
+  assert.equal(world.outbox.get(first.nonce).retryAt, world.clock.now() + 3000);
+  await world.clock.advance(3_000);
+  assert.deepEqual(texts(world.wire).slice(2), ["one"]);
+  world.wire.say({ type: "ack", nonce: first.nonce, room: "lobby", id: "a", seq: 11 });
+  assert.deepEqual(texts(world.wire).slice(2), ["one", "two"]);
+  world.wire.say({ type: "ack", nonce: second.nonce, room: "lobby", id: "b", seq: 12 });
+  assert.deepEqual(texts(world.wire).slice(2), ["one", "two", "three"]);
+});
+
+test("busy is sent again by itself after its retryAfter", async () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("one");
+  world.wire.say({ type: "error", code: "busy", message: "Try again.", nonce, retryAfter: 1 });
+  await world.clock.advance(1_000);
+  assert.deepEqual(nonces(world.wire), [nonce, nonce]);
+});
+
+test("nothing is handed to a browser whose buffer is full", async () => {
+  const world = makeWorld();
+  world.online();
+  world.wire.bufferedAmount = 64 * 1024;
+  world.chat.post("one");
+  assert.deepEqual(texts(world.wire), []);
+  world.wire.bufferedAmount = 0;
+  await world.clock.advance(200);
+  assert.deepEqual(texts(world.wire), ["one"]);
+});
+
+test("no answer on an open line for long: it is sent again, which is harmless", async () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("one");
+  await world.clock.advance(15_000);
+  assert.deepEqual(nonces(world.wire), [nonce, nonce]);
+});
+
+test("another tab's message is left to it, and sent from here only when it stays", async () => {
+  const store = new FakeStore();
+  const one = makeWorld({ store });
+  const two = makeWorld({ store });
+  two.online();
+  const entry = one.chat.post("from the first tab");
+  const key = store.key(0);
+  if (two.outbox.adopt(key, store.getItem(key))) two.sender.leaveToOthers(entry.nonce);
+  assert.deepEqual(texts(two.wire), []);
+  await two.clock.advance(15_000);
+  assert.deepEqual(nonces(two.wire), [entry.nonce]);
+});
+
+test("what another tab got through goes from here too", () => {
+  const store = new FakeStore();
+  const one = makeWorld({ store });
+  const entry = one.chat.post("hello");
+  const two = makeWorld({ store });
+  const key = store.key(0);
+  one.sender.delivered(entry.nonce);
+  two.outbox.adopt(key, null);
+  assert.equal(two.outbox.size, 0);
+});
+
+test("a store that is full loses nothing that was typed while the page lives", () => {
+  const store = new FakeStore();
+  store.setItem = () => {
+    throw new Error("QuotaExceededError");
+  };
+  const world = makeWorld({ store });
+  world.online();
+  world.chat.post("hello");
+  assert.deepEqual(texts(world.wire), ["hello"]);
+});
+
+test("what is waiting for another room is sent there, and the room is left again", async () => {
+  const world = makeWorld();
+  world.chat.post("for the lobby");
+  world.chat.enter("deploys", "Deploys");
+  world.socket.connect();
+  world.greet();
+  world.wire.say(history("latest", 3, [message(3, { room: "deploys" })], { room: "deploys" }));
+  assert.deepEqual(world.wire.of("join"), [{ type: "join", room: "lobby", since: 10, epoch: "e1" }]);
+  world.wire.say(history("resumed", 10));
+  const [{ nonce, room }] = world.wire.of("message");
+  assert.equal(room, "lobby");
+  world.wire.say({ type: "ack", nonce, room: "lobby", id: "x", seq: 11 });
+  assert.deepEqual(world.wire.of("leave"), [{ type: "leave", room: "lobby" }]);
+});

@@ -1,0 +1,76 @@
+// One page's chat on fakes: what the tests of the whole client share.
+
+import { Outbox } from "../../static/js/net/outbox.js";
+import { Sender } from "../../static/js/net/sender.js";
+import { ChatSocket } from "../../static/js/net/socket.js";
+import { Chat } from "../../static/js/state/chat.js";
+import { FakeClock, FakeSocket, FakeStore } from "./fakes.mjs";
+
+export const ME = { id: "me", name: "masa", role: "member" };
+export const LIMITS = { maxMessageLength: 500, rateLimit: 20, rateWindowSeconds: 10, heartbeatSeconds: 30 };
+
+export function message(seq, { id = `m${seq}`, room = "lobby", userId = "other", text = `text ${seq}`, ...rest } = {}) {
+  return { id, room, seq, from: userId === ME.id ? ME.name : "jo", userId, text, sentAt: "2026-01-01T00:00:00Z", ...rest };
+}
+
+export function change(seq, fields = {}, type = "message") {
+  const made = message(fields.messageSeq ?? seq, fields);
+  delete made.messageSeq;
+  return { type, room: made.room, seq, message: made };
+}
+
+export function history(mode, seq, messages = [], { room = "lobby", epoch = "e1", more = false } = {}) {
+  return { type: "history", room, epoch, mode, seq, messages, more };
+}
+
+export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), why = { kind: "unknown" }, random = () => 0.5, older = null, start = 10 } = {}) {
+  const sockets = [];
+  const log = [];
+  let nonces = 0;
+  const outbox = new Outbox({ store, account: ME.id, now: clock.now, newNonce: () => `n${clock.now()}-${(nonces += 1)}` });
+  const socket = new ChatSocket({
+    open: (address) => {
+      sockets.push(new FakeSocket(address));
+      return sockets.at(-1);
+    },
+    address: () => chat.address,
+    why: async () => why,
+    clock,
+    random,
+    heartbeatSeconds: 30,
+  });
+  const sender = new Sender(outbox, socket, clock);
+  const chat = new Chat({ socket, outbox, sender, clock, fetchOlder: async () => older, me: ME, room: { slug: "lobby", title: "Lobby" } });
+  for (const name of ["shown", "put", "older", "acknowledged", "badge", "line", "removed", "refused", "people", "typing"]) {
+    chat.on(name, (detail) => log.push([name, detail]));
+  }
+  if (start !== null) chat.current.log.start({ epoch: "e1", seq: start, messages: [message(start)], more: true });
+  return {
+    store,
+    clock,
+    outbox,
+    socket,
+    sender,
+    chat,
+    sockets,
+    log,
+    get wire() {
+      return sockets.at(-1);
+    },
+    /** Accepts the newest socket and greets it. */
+    greet() {
+      sockets.at(-1).accept();
+      sockets.at(-1).say({ type: "system", message: "", clientId: "c", user: ME, limits: LIMITS });
+    },
+    /** Connects, greets, resumes at the head. */
+    online(seq = start ?? 0) {
+      socket.connect();
+      this.greet();
+      sockets.at(-1).say(history("resumed", seq));
+    },
+    /** The names of the events since the last call. */
+    events() {
+      return log.splice(0).map(([name]) => name);
+    },
+  };
+}
