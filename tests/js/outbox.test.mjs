@@ -213,3 +213,12 @@ test("what is waiting for another room is sent there, and the room is left again
   world.wire.say({ type: "ack", nonce, room: "lobby", id: "x", seq: 11 });
   assert.deepEqual(world.wire.of("leave"), [{ type: "leave", room: "lobby" }]);
 });
+
+test("a text too large for any frame is refused here: sent, it would close the line again and again", () => {
+  const world = makeWorld();
+  world.online();
+  const { nonce } = world.chat.post("😀".repeat(5000));
+  world.chat.post("small");
+  assert.equal(world.outbox.get(nonce).code, "too_large");
+  assert.deepEqual(texts(world.wire), ["small"]);
+});

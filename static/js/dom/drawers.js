@@ -1,6 +1,9 @@
 // The side columns of narrow screens. Without scripts they open by their fragment; here without touching the address.
 
 export class Drawers {
+  /** @type {HTMLElement | null} */
+  #opener = null;
+
   connect() {
     document.addEventListener("click", this.#clicked);
     document.addEventListener("keydown", this.#pressed);
@@ -12,7 +15,9 @@ export class Drawers {
   }
 
   close() {
-    for (const drawer of document.querySelectorAll(".drawer--open")) drawer.classList.remove("drawer--open");
+    const open = document.querySelectorAll(".drawer--open");
+    for (const drawer of open) drawer.classList.remove("drawer--open");
+    if (open.length > 0) this.#opener?.focus();
   }
 
   /** @param {MouseEvent} event */
@@ -21,6 +26,7 @@ export class Drawers {
     const opener = target?.closest("[data-drawer]");
     if (opener instanceof HTMLElement) {
       event.preventDefault();
+      this.#opener = opener;
       const drawer = document.getElementById(opener.dataset.drawer ?? "");
       drawer?.classList.add("drawer--open");
       const first = drawer?.querySelector(".drawer__close");

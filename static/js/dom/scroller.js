@@ -41,9 +41,10 @@ export class Scroller {
     this.#settle();
   }
 
-  /** @param {HTMLElement} element a third down from the top */
-  toElement(element) {
+  /** @param {HTMLElement} element comes a third down from the top, unless it is in view */
+  reveal(element) {
     const offset = element.getBoundingClientRect().top - this.#box.getBoundingClientRect().top;
+    if (offset >= 0) return;
     this.#box.scrollTop += offset - this.#box.clientHeight / 3;
     this.#scrolled();
   }

@@ -159,6 +159,7 @@ export class Chat extends Emitter {
     room.loadingOlder = false;
     if (page === null || room.log.oldestSeq !== before) return page !== null;
     const put = room.log.older(page.messages, page.more);
+    for (const message of put) this.#settle(message);
     if (room === this.current) this.emit("older", { room, put });
     return true;
   }

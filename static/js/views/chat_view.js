@@ -144,8 +144,7 @@ export class ChatView {
     const entries = this.#outbox.list(room.slug);
     if (adopted) {
       for (const entry of entries) this.#timeline.pend(entry);
-      this.#timeline.toEnd();
-      this.#timeline.drawLine(room)?.scrollIntoView({ block: "nearest" });
+      this.#timeline.reveal(room);
     } else this.#timeline.show(room, entries);
     this.#people.show(room.people.names, room.people.online);
     this.#typing.show(room.typing);

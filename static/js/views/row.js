@@ -82,6 +82,7 @@ export function readRow(row, room) {
   /** @type {Message} */
   const message = { id, room, seq: Number(seq), userId, from: find(".message__author", HTMLElement, row).textContent ?? "", sentAt };
   if (deleted) return { ...message, deletedAt: sentAt };
+  if (row.dataset.nonce !== undefined) message.nonce = row.dataset.nonce;
   message.text = row.dataset.text ?? body.textContent ?? "";
   if (rich) message.html = body.innerHTML;
   if (edited) message.editedAt = sentAt;

@@ -84,17 +84,23 @@ export class Timeline {
     for (const row of this.#byId.values()) decorate(row);
     this.#box.ariaBusy = "false";
     for (const entry of entries) this.pend(entry);
+    this.reveal(room);
+  }
+
+  /** @param {Room} room shows its end, or its first unread message where that is further up */
+  reveal(room) {
     this.#scroller.toEnd();
     const line = this.drawLine(room);
-    if (line !== null) this.#scroller.toElement(line);
+    if (line !== null) this.#scroller.reveal(line);
   }
 
   /** @param {Message[]} messages new or changed, oldest first */
   put(messages) {
     this.#scroller.hold(() => {
       for (const message of messages) {
-        const nonce = message.userId === this.#me.id ? message.nonce : undefined;
-        const row = this.#byId.get(message.id) ?? (nonce === undefined ? undefined : this.#byNonce.get(nonce)) ?? newRow();
+        const pending = message.userId === this.#me.id ? this.#byNonce.get(message.nonce ?? "") : undefined;
+        const row = this.#byId.get(message.id) ?? pending ?? newRow();
+        if (pending !== undefined && pending !== row) this.#take(pending);
         this.#place(this.#store(row, message), message.seq);
       }
     });
@@ -148,6 +154,7 @@ export class Timeline {
     if (row === undefined || row.dataset.seq !== undefined) return;
     this.#countdowns.forget(nonce);
     this.#scroller.hold(() => {
+      if (this.#byId.has(id)) return this.#take(row); // it stood here already, stored before a reload
       row.dataset.state = "sent";
       row.dataset.id = id;
       row.dataset.seq = String(seq);
@@ -164,11 +171,7 @@ export class Timeline {
     const row = this.#byNonce.get(entry.nonce);
     this.#byNonce.delete(entry.nonce);
     if (row === undefined || row.dataset.seq !== undefined) return;
-    this.#scroller.hold(() => {
-      const follower = rowAfter(row);
-      row.remove();
-      this.#tidy(follower);
-    });
+    this.#scroller.hold(() => this.#take(row));
   }
 
   /** @param {Room} room */
@@ -203,6 +206,13 @@ export class Timeline {
     decorate(row);
     const next = rowAfter(row);
     if (next !== null) decorate(next);
+  }
+
+  /** @param {HTMLElement} row */
+  #take(row) {
+    const follower = rowAfter(row);
+    row.remove();
+    this.#tidy(follower);
   }
 
   /** @param {HTMLElement | null} follower of a row that went */
