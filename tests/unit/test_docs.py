@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chat_app import __version__, cli
+from chat_app.metrics import Metrics
 from chat_app.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,14 @@ def test_settings_named_in_the_documents_exist(name: str) -> None:
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text(name)))
     foreign = {"--now", "--system"}  # of systemctl and useradd
     assert flags - foreign <= {setting.flag for setting in SETTINGS} | cli._OWN_FLAGS
+
+
+def test_operations_page_knows_every_metric() -> None:
+    families = {family.name: family.type for family in Metrics().registry.collect()}
+    page = text("docs/operations.md")
+    for name, kind in families.items():
+        assert f"`{name}_total`" in page if kind == "counter" else f"`{name}`" in page, name
+    assert set(re.findall(r"`(chat_[a-z_]+?)(?:_total)?`", page)) == set(families)
 
 
 def test_changelog_has_a_place_for_what_is_not_released() -> None:
