@@ -1,0 +1,155 @@
+"""Sign-ins: opening, recognising and ending sessions.
+
+`Identity` and `People` call it. A token goes to the browser, only its SHA-256 is stored. What was read is kept in a
+bounded cache, which holds because every change of an account or a session in this process goes through here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Callable
+
+from msgspec import structs
+
+from chat_app.errors import Busy
+from chat_app.models import Account, Session
+from chat_app.ports import Accounts
+
+DAY_MS = 86_400_000
+IDLE_MS = 14 * DAY_MS
+ABSOLUTE_MS = 30 * DAY_MS
+SEEN_STEP_MS = 60_000
+"""A session is noted as seen once in this time: an exact moment is worth no write."""
+CACHE_LIMIT = 10_000
+"""Sessions kept in memory; beyond it the one cached first is read again."""
+AGENT_LIMIT = 200
+TOKEN_LIMIT = 128
+
+SIGNED_OUT = 4401
+DISABLED = 4403
+
+SessionsEnded = Callable[[list[str], int, str], None]
+"""Told (session ids, close code, reason) at once, so that open sockets close."""
+
+
+def new_token() -> str:
+    """256 random bits, for a link or a cookie."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Sessions:
+    """The sessions of all accounts."""
+
+    def __init__(self, accounts: Accounts, *, clock_ms: Callable[[], int], on_ended: SessionsEnded) -> None:
+        self._accounts = accounts
+        self._clock_ms = clock_ms
+        self._on_ended = on_ended
+        self._cache: dict[str, tuple[Session, Account]] = {}
+        self._generation = 0
+        self._seen: dict[str, int] = {}
+
+    async def open(
+        self, account_id: str, *, address: str, agent: str, confirmed: bool = True
+    ) -> tuple[Session, str]:
+        """A new session and its token; not `confirmed` when no password was given (a sign-in link)."""
+        now = self._clock_ms()
+        session = Session(
+            id=uuid.uuid4().hex,
+            account_id=account_id,
+            created_ms=now,
+            confirmed_ms=now if confirmed else 0,
+            last_seen_ms=now,
+            expires_ms=now + ABSOLUTE_MS,
+            address=address,
+            agent="".join(char for char in agent[:AGENT_LIMIT] if char.isprintable()),
+        )
+        token = new_token()
+        await self._accounts.open_session(session, digest(token))
+        return session, token
+
+    async def authenticate(self, token: str) -> tuple[Session, Account] | None:
+        """Whose session this is; None when unknown, ended, expired, idle for too long, or the account is disabled."""
+        if len(token) > TOKEN_LIMIT:
+            return None
+        key = digest(token)
+        found = self._cache.get(key) or await self._read(key)
+        if found is None:
+            return None
+        session, account = found
+        now = self._clock_ms()
+        if account.disabled or now >= session.expires_ms or now - session.last_seen_ms >= IDLE_MS:
+            return None
+        if now - session.last_seen_ms >= SEEN_STEP_MS:
+            session = structs.replace(session, last_seen_ms=now)
+            self._seen[session.id] = now
+            if key in self._cache:
+                self._cache[key] = (session, account)
+        return session, account
+
+    async def of(self, account_id: str) -> list[Session]:
+        """The living sessions of an account, newest first."""
+        now = self._clock_ms()
+        sessions = [
+            structs.replace(session, last_seen_ms=max(session.last_seen_ms, self._seen.get(session.id, 0)))
+            for session in await self._accounts.sessions(account_id)
+        ]
+        return [s for s in sessions if now < s.expires_ms and now - s.last_seen_ms < IDLE_MS]
+
+    async def end(
+        self,
+        account_id: str,
+        *,
+        only: str | None = None,
+        but: str | None = None,
+        code: int = SIGNED_OUT,
+        reason: str,
+    ) -> list[str]:
+        """End one session, all `but` one, or all, and tell; the ids of those that were ended."""
+        ended = await self._accounts.end_sessions(account_id, only=only, but=but)
+        self.forget(account_id)
+        for session_id in ended:
+            self._seen.pop(session_id, None)
+        if ended:
+            self._on_ended(ended, code, reason)
+        return ended
+
+    async def confirm(self, session: Session) -> None:
+        """The password was given again just now."""
+        await self._accounts.confirm_session(session.id, now_ms=self._clock_ms())
+        self.forget(session.account_id)
+
+    def forget(self, account_id: str) -> None:
+        """Read the account and its sessions again: something about them was changed (and committed)."""
+        self._generation += 1
+        for key in [key for key, (_, account) in self._cache.items() if account.id == account_id]:
+            del self._cache[key]
+
+    async def flush_seen(self) -> None:
+        """Store when sessions were last seen; what could not be stored now is kept for the next time."""
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        try:
+            await self._accounts.touch_sessions(seen)
+        except Busy:
+            self._seen = seen | self._seen
+
+    async def _read(self, key: str) -> tuple[Session, Account] | None:
+        while True:
+            generation = self._generation
+            found = await self._accounts.session(key)
+            if found is None:
+                return None
+            if generation == self._generation:
+                while len(self._cache) >= CACHE_LIMIT:
+                    del self._cache[next(iter(self._cache))]
+                self._cache[key] = found
+                return found
+            # Something changed while this was read: it may be the state from before.
