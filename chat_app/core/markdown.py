@@ -1,0 +1,46 @@
+"""A message's text to HTML, once, at posting: a closed set of elements, sanitised.
+
+Called by `chat.py`. Links are http, https and mailto; no images, no raw HTML, no headings.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+import nh3
+from markdown_it import MarkdownIt
+
+_TAGS = {"p", "br", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
+_RULES = ["paragraph", "text", "newline", "escape", "backticks", "emphasis", "link", "autolink", "linkify",
+          "fence", "blockquote", "list", "balance_pairs", "fragments_join", "text_join", "normalize", "block",
+          "inline"]  # fmt: skip
+# A text without any of these is its own rendering: most messages never reach the parser.
+_MAY_BE_MARKDOWN = re.compile(r"[*_`\[\]<>&\\~\n:]|^\s*(?:[-+]|\d{1,9}[.)])\s")
+_markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "maxNesting": 12}).enable(
+    _RULES, ignoreInvalid=True
+)
+assert _markdown.linkify is not None
+_markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+
+
+def render(text: str) -> str | None:
+    """Sanitised HTML, or None where it would only be the escaped text."""
+    if not _MAY_BE_MARKDOWN.search(text):
+        return None
+    rendered = nh3.clean(
+        _markdown.render(text),
+        tags=_TAGS,
+        attributes={"a": {"href"}, "ol": {"start"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+    ).strip()
+    inner = rendered.removeprefix("<p>").removesuffix("</p>")
+    if (
+        "<p>" not in inner
+        and rendered == f"<p>{inner}</p>"
+        and html.unescape(inner) == text
+        and "<" not in inner
+    ):
+        return None
+    return rendered

@@ -1,0 +1,137 @@
+"""Who is in a room, told in gathered changes, and who is typing. Best effort: nothing of it is in the log.
+
+A `Room` owns its `People`; `rooms.follow` and `unfollow` report comings and goings, counted by account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from chat_app.models import Account
+from chat_app.protocol import PresenceFrame, TypingFrame, event_frame
+
+if TYPE_CHECKING:
+    from chat_app.core.connection import Connection
+    from chat_app.core.rooms import Room
+
+GATHER_SECONDS = 1.0
+LEAVE_SECONDS = 5.0
+TYPING_SECONDS = 5.0
+
+
+class People:
+    """The people of one room."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._connections: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+        self._leaving: dict[str, float] = {}
+        self._joined: dict[str, str] = {}
+        self._left: dict[str, str] = {}
+        self._told_at = -GATHER_SECONDS
+        self._timer: asyncio.TimerHandle | None = None
+        self._typing: dict[str, float] = {}
+        self._everyone: bytes | None = None
+
+    def names(self) -> list[str]:
+        """Who is here, by name."""
+        return sorted(self._names.values(), key=str.casefold)
+
+    def arrive(self, account: Account) -> None:
+        """One more connection of an account follows the room."""
+        self._connections[account.id] = self._connections.get(account.id, 0) + 1
+        self._leaving.pop(account.id, None)
+        if account.id not in self._names:
+            self._names[account.id] = account.name
+            self._everyone = None
+            if self._left.pop(account.id, None) is None:
+                self._joined[account.id] = account.name
+            self._arrange()
+
+    def depart(self, account: Account) -> None:
+        """One connection less; the last one's leaving is told after 5 s."""
+        count = self._connections.get(account.id, 0) - 1
+        if count > 0:
+            self._connections[account.id] = count
+            return
+        self._connections.pop(account.id, None)
+        self._leaving[account.id] = asyncio.get_running_loop().time() + LEAVE_SECONDS
+        self._arrange()
+
+    def welcome(self, connection: Connection) -> None:
+        """The first presence after joining: everybody who is here."""
+        connection.tell(event_frame(self._frame([connection.account.name], [], users=True)))
+
+    def everyone_frame(self) -> bytes:
+        """The newest state, for who missed changes."""
+        if self._everyone is None:
+            self._everyone = event_frame(self._frame([], [], users=True))
+        return self._everyone
+
+    def type(self, account: Account) -> None:
+        """Somebody types; gone after 5 s, or with the message."""
+        now = asyncio.get_running_loop().time()
+        self._typing = {name: until for name, until in self._typing.items() if until > now}
+        self._typing[account.name] = now + TYPING_SECONDS
+        self._room.tell(event_frame(TypingFrame(self._room.info.slug, sorted(self._typing))), presence=False)
+
+    def typed(self, account: Account) -> None:
+        """The message is there: its author types no longer."""
+        self._typing.pop(account.name, None)
+
+    def close(self) -> None:
+        """No timer is left behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arrange(self) -> None:
+        """One timer for whatever comes first: telling what gathered, or somebody's leaving."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if (self._joined or self._left) and now >= self._told_at + GATHER_SECONDS:
+            self._tell(now)
+        due = [] if not (self._joined or self._left) else [self._told_at + GATHER_SECONDS]
+        if self._leaving:
+            due.append(next(iter(self._leaving.values())))
+        self.close()
+        if due:
+            self._timer = loop.call_at(min(due), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time() + 0.001  # timers may come a little early
+        while self._leaving and next(iter(self._leaving.values())) <= now:
+            account_id = next(iter(self._leaving))
+            del self._leaving[account_id]
+            name = self._names.pop(account_id)
+            self._everyone = None
+            if self._joined.pop(account_id, None) is None:
+                self._left[account_id] = name
+        self._arrange()
+
+    def _tell(self, now: float) -> None:
+        joined, left = list(self._joined.values()), list(self._left.values())
+        self._joined.clear()
+        self._left.clear()
+        self._told_at = now
+        self._room.tell(event_frame(self._frame(joined, left)), presence=True)
+
+    def _frame(self, joined: list[str], left: list[str], *, users: bool = False) -> PresenceFrame:
+        said = [f"{_listed(names)} {verb}" for names, verb in ((joined, "joined"), (left, "left")) if names]
+        return PresenceFrame(
+            room=self._room.info.slug,
+            online=len(self._names),
+            joined=joined,
+            left=left,
+            message=", ".join(said) or f"{len(self._names)} online",
+            users=self.names() if users else UNSET,
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} others"

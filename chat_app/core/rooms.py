@@ -1,0 +1,523 @@
+"""Rooms: a log with its newest part in memory, and the cursors that stand in it. The fan-out is here.
+
+`Registry` holds every room of the process, `Room.publish` takes what was committed, `Room.advance` brings a cursor from where
+it stands to the head, whatever the reason it stands there: live, resuming, slow, or new (docs/adr/0001). Runs on the event
+loop only; the store is asked through `ports.History`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from chat_app.core.connection import Connection, Cursor, Mode
+from chat_app.core.presence import People
+from chat_app.models import Committed, Message, Page, RoomInfo
+from chat_app.ports import History
+from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
+
+RING_ENTRIES = 1_024
+RING_LIMIT_BYTES = 1 << 20
+RESUME_LIMIT = 1_000
+"""Changes; who is further behind is told `reset`."""
+PAGE_MESSAGES = 100
+WRITE_LIMIT_BYTES = 65_536
+"""Handed to a socket at a time."""
+SLICE_SOCKETS = 256
+"""Sockets served before the loop gets a turn; a send costs about 8 µs."""
+PACE_SECONDS = 0.005
+"""The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Entry:
+    """A change in the ring: `frame` tells it live; None for one that was only read from the store."""
+
+    __slots__ = ("frame", "kind", "message", "seq")
+
+    def __init__(self, seq: int, kind: str, message: Message, frame: bytes | None) -> None:
+        self.seq = seq
+        self.kind = kind
+        self.message = message
+        self.frame = frame
+
+
+class Room:
+    """One room: its head, its ring and who follows it."""
+
+    def __init__(self, info: RoomInfo, *, history: History, history_limit: int, tasks: Tasks) -> None:
+        self.info = info
+        self.seq = info.seq
+        """The head: the last change that was committed and published here."""
+        self.flushed = info.seq
+        """Every cursor in `_live` was sent everything up to here."""
+        self.floor = info.seq
+        """Every change after it is in the ring."""
+        self.frames_floor = info.seq
+        """Every change after it is in the ring with its frame."""
+        self.loaded = info.seq == 0
+        self.people = People(self)
+        self.cursors: set[Cursor] = set()
+        self._history = history
+        self._history_limit = history_limit
+        self._tasks = tasks
+        self._ring: deque[Entry] = deque()
+        self._ring_bytes = 0
+        self._recent: dict[str, Message] = {}
+        self._live: dict[Callable[[bytes], int], Cursor] = {}
+        self._lagging: dict[Callable[[bytes], int], Cursor] = {}
+        self._lag_position = 0
+        self._flushing = b""
+        self._early: list[Cursor] = []
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._scheduled: asyncio.Handle | None = None
+        self._last_end = self._last_cost = 0.0
+        self._loading = False
+        self._pages: dict[tuple[Mode, int], tuple[bytes, int, bool]] = {}
+
+    # -- the log -----------------------------------------------------------------------------------------------
+
+    def publish(self, change: Committed) -> None:
+        """Takes the next change of this room, in the order of the commits; what is not the next one is already known."""
+        if change.seq != self.seq + 1:
+            _log.error("out of order", extra={"fields": {"seq": change.seq, "head": self.seq}})
+            return
+        self.seq = change.seq
+        self._pages.clear()
+        if not self.cursors and not self._loading:
+            self._unload()
+            return
+        frame = change_frame(change.kind, change.seq, change.message, self.info.slug)
+        if change.kind != "message":
+            self._rewrite(change.message)
+        self._remember(change.message, new=change.kind == "message")
+        self._ring.append(Entry(change.seq, change.kind, change.message, frame))
+        self._ring_bytes += len(frame)
+        while len(self._ring) > RING_ENTRIES or self._ring_bytes > RING_LIMIT_BYTES:
+            self._drop_oldest()
+        self._enqueue(frame)
+
+    def duplicate_of(self, account_id: str, nonce: str) -> Message | None:
+        """A message of the ring with this nonce; the store knows the others."""
+        for entry in reversed(self._ring):
+            if entry.message.nonce == nonce and entry.message.account_id == account_id:
+                return entry.message
+        return None
+
+    def _drop_oldest(self) -> None:
+        entry = self._ring.popleft()
+        self._ring_bytes -= len(entry.frame or b"")
+        self.floor = max(self.floor, entry.seq)
+        self.frames_floor = max(self.frames_floor, entry.seq)
+
+    def _rewrite(self, message: Message) -> None:
+        """A message changed: its earlier frames tell its state now, so that a deleted text is nowhere replayed."""
+        for entry in self._ring:
+            if entry.message.id == message.id:
+                entry.message = message
+                if entry.frame is not None:
+                    kind = (
+                        "message"
+                        if entry.kind == "message"
+                        else "edited"
+                        if entry.kind == "edited"
+                        else "deleted"
+                    )
+                    frame = change_frame(kind, entry.seq, message, self.info.slug)  # type: ignore[arg-type]
+                    self._ring_bytes += len(frame) - len(entry.frame)
+                    entry.frame = frame
+
+    def _remember(self, message: Message, *, new: bool) -> None:
+        if not new and message.id not in self._recent:
+            return
+        self._recent[message.id] = message
+        while len(self._recent) > self._history_limit:
+            del self._recent[next(iter(self._recent))]
+
+    def _unload(self) -> None:
+        """Nobody is here: the store is enough. A room without any change needs no loading."""
+        self._ring.clear()
+        self._recent.clear()
+        self._ring_bytes = 0
+        self.loaded = False
+        self.flushed = self.floor = self.frames_floor = self.seq
+
+    async def _load(self) -> None:
+        """Reads the newest messages and changes, so that everybody who joins or resumes is served from memory."""
+        head = self.seq
+        latest = await self._history.latest(self.info.id, upto=head, limit=max(self._history_limit, 1))
+        since = max(0, head - RESUME_LIMIT)
+        changed: list[Message] = []
+        while True:
+            page = await self._history.changes(self.info.id, since, limit=500)
+            changed += page.messages
+            if not page.more or page.seq >= head:
+                break
+            since = page.seq
+        newer, self._recent = self._recent, {}
+        for message in latest.messages[-self._history_limit :] if self._history_limit else ():
+            self._remember(message, new=True)
+        for message in newer.values():
+            self._remember(message, new=True)
+        known = [Entry(m.rev, "message", m, None) for m in changed if m.rev <= head]
+        fresh = {entry.message.id: entry.message for entry in self._ring}
+        for message in fresh.values():
+            self._remember(message, new=message.seq > head)
+        self._ring.extendleft(reversed(known))
+        self.floor = max(0, head - RESUME_LIMIT)
+        self.frames_floor = max(self.frames_floor, head)
+        self.loaded = True
+
+    # -- cursors -----------------------------------------------------------------------------------------------
+
+    def place(self, cursor: Cursor, *, since: int | None, epoch: str | None) -> None:
+        """Registers a cursor, or puts it anew, and brings it to the head. Registering comes before reading: nothing falls between."""
+        self.set_aside(cursor)
+        cursor.generation += 1
+        cursor.following = cursor.loading = False
+        if since is None:
+            cursor.mode, cursor.position = "latest", 0
+        elif epoch != self.info.epoch or since > self.seq or self.seq - since > RESUME_LIMIT:
+            cursor.mode, cursor.position = "reset", 0
+        else:
+            cursor.mode, cursor.position = "resumed", since
+        self.cursors.add(cursor)
+        self.flush()
+        self.advance(cursor)
+
+    def remove(self, cursor: Cursor) -> None:
+        """The cursor is gone; the last one takes the ring along."""
+        self.set_aside(cursor)
+        cursor.generation += 1
+        self.cursors.discard(cursor)
+        if not self.cursors and not self._loading:
+            if self._scheduled:
+                self._scheduled.cancel()
+                self._scheduled = None
+            self._pending.clear()
+            self._pending_bytes = 0
+            self._unload()
+
+    def set_aside(self, cursor: Cursor) -> None:
+        """Takes a cursor out of the quick ones; from now on its own position counts."""
+        offer = cursor.connection.sink.offer
+        if self._live.pop(offer, None) is not None:
+            cursor.position = self.flushed
+        elif self._lagging.pop(offer, None) is not None:
+            cursor.position = self._lag_position
+
+    def position(self, cursor: Cursor) -> int:
+        """Up to which seq the cursor was sent everything."""
+        offer = cursor.connection.sink.offer
+        if offer in self._live:
+            return self.flushed
+        return self._lag_position if offer in self._lagging else cursor.position
+
+    def advance(self, cursor: Cursor) -> None:
+        """Brings a cursor as far as its sink and the ring allow."""
+        connection = cursor.connection
+        if connection.sink.offer in self._live or connection.sink.offer in self._lagging:
+            return  # its position is the room's, and the flush brings it on
+        while not (connection.blocked or connection.closed or cursor.loading) and cursor in self.cursors:
+            if cursor.following:
+                if self._follow(cursor):
+                    return
+                continue
+            page = self._page(cursor)
+            if page is None:
+                self._read_behind(cursor)
+                return
+            self._send_page(cursor, *page)
+
+    def _follow(self, cursor: Cursor) -> bool:
+        """Live frames from the ring; True when there is nothing left to do for now."""
+        if cursor.position == self.flushed:
+            self._live[cursor.connection.sink.offer] = cursor
+            return True
+        if cursor.position > self.flushed:
+            self._early.append(cursor)
+            return True
+        if cursor.position < self.frames_floor:
+            cursor.following = False
+            cursor.mode = "resumed" if self.seq - cursor.position <= RESUME_LIMIT else "reset"
+            return False
+        size, frames = 0, []
+        for entry in self._after(cursor.position):
+            if entry.seq > self.flushed or size > WRITE_LIMIT_BYTES:
+                break
+            assert entry.frame is not None
+            frames.append(entry.frame)
+            size += len(entry.frame)
+            cursor.position = entry.seq
+        cursor.connection.send(b"".join(frames))
+        return False
+
+    def _after(self, position: int) -> Iterator[Entry]:
+        ring = self._ring
+        index = len(ring)
+        while index and ring[index - 1].seq > position:
+            index -= 1
+        return (ring[i] for i in range(index, len(ring)))
+
+    def _page(self, cursor: Cursor) -> tuple[bytes, int, bool] | None:
+        """The next history frame from memory: (frame, new position, more); None when the store has to be asked."""
+        if not self.loaded:
+            return None
+        mode, since = cursor.mode, cursor.position
+        if mode == "resumed" and self.seq - since > RESUME_LIMIT:
+            mode = cursor.mode = "reset"
+        if mode == "resumed" and since < self.floor:
+            return None
+        key = (mode, since)
+        if key not in self._pages:
+            if len(self._pages) > 256:
+                self._pages.clear()
+            if mode == "resumed":
+                self._pages[key] = self._resumed(since)
+            else:
+                recent = sorted(self._recent.values(), key=lambda message: message.seq)
+                self._pages[key] = (self._history_frame(mode, recent, self.seq, False), self.seq, False)
+        return self._pages[key]
+
+    def _resumed(self, since: int) -> tuple[bytes, int, bool]:
+        messages: list[Message] = []
+        size = 0
+        for entry in self._after(since):
+            if entry.message.rev != entry.seq:
+                continue  # it changed again: that entry tells its state
+            if len(messages) >= PAGE_MESSAGES or size > WRITE_LIMIT_BYTES // 2:
+                return (
+                    self._history_frame("resumed", messages, messages[-1].rev, True),
+                    messages[-1].rev,
+                    True,
+                )
+            messages.append(entry.message)
+            size += 4 * len(entry.message.text) + 300
+        return self._history_frame("resumed", messages, self.seq, False), self.seq, False
+
+    def _history_frame(self, mode: Mode, messages: list[Message], seq: int, more: bool) -> bytes:
+        ordered = sorted(messages, key=lambda message: message.seq)
+        views = [message_view(message, self.info.slug) for message in ordered]
+        return event_frame(HistoryFrame(self.info.slug, self.info.epoch, mode, views, seq, more))
+
+    def _send_page(self, cursor: Cursor, frame: bytes, position: int, more: bool) -> None:
+        cursor.position = position
+        cursor.mode = "resumed"
+        cursor.following = not more
+        cursor.connection.send(frame)
+        if not more and not cursor.told:
+            cursor.told = True
+            self.people.welcome(cursor.connection)
+
+    def _read_behind(self, cursor: Cursor) -> None:
+        """What memory does not hold is read from the store, by a task that the registry owns."""
+        if not self.loaded:
+            if not self._loading:
+                self._loading = True
+                self._tasks.start(self._load_and_advance())
+            return
+        cursor.loading = True
+        self._tasks.start(self._read_page(cursor, cursor.generation))
+
+    async def _load_and_advance(self) -> None:
+        try:
+            await self._load()
+        finally:
+            self._loading = False
+            if not self.loaded:
+                self._unload()
+                for cursor in list(self.cursors):
+                    cursor.connection.close(1012, "the history could not be read")
+        if not self.cursors:
+            self._unload()
+        for cursor in list(self.cursors):
+            self.advance(cursor)
+
+    async def _read_page(self, cursor: Cursor, generation: int) -> None:
+        page: Page | None = None
+        try:
+            page = await self._history.changes(self.info.id, cursor.position, limit=PAGE_MESSAGES)
+        finally:
+            if cursor.generation == generation:
+                cursor.loading = False
+                if page is None:
+                    cursor.connection.close(1012, "the history could not be read")
+        if cursor.generation != generation or cursor.connection.closed:
+            return
+        assert page is not None
+        # What was committed but is not published here yet comes live: a position never passes the head.
+        seq = min(page.seq, self.seq)
+        messages = [message for message in page.messages if message.seq <= seq]
+        frame = self._history_frame("resumed", messages, seq, page.more and seq == page.seq)
+        if cursor.connection.blocked:
+            return  # asked again when it has drained
+        self._send_page(cursor, frame, seq, page.more and seq == page.seq)
+        self.advance(cursor)
+
+    # -- fan-out -----------------------------------------------------------------------------------------------
+
+    def tell(self, frame: bytes, *, presence: bool) -> None:
+        """Sends what is no log (presence, typing) to everybody who is quick; the others get the newest presence later."""
+        for cursor in self.cursors:
+            offer = cursor.connection.sink.offer
+            if presence and offer not in self._live and offer not in self._lagging and cursor.told:
+                cursor.connection.mark_stale(self) if cursor.connection.blocked else cursor.connection.tell(
+                    frame
+                )
+        if self._live or self._lagging:
+            self._enqueue(frame)
+
+    def _enqueue(self, frame: bytes) -> None:
+        self._pending.append(frame)
+        self._pending_bytes += len(frame)
+        if self._pending_bytes > WRITE_LIMIT_BYTES:
+            self.flush()
+        elif self._scheduled is None and not self._lagging:
+            loop = asyncio.get_running_loop()
+            pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
+            self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Writes what is pending to every quick cursor: the same bytes, joined once, one send each."""
+        if self._lagging:
+            return  # a sliced flush is under way and starts the next one itself
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        if not self._pending:
+            return
+        started = asyncio.get_running_loop().time()
+        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        self._pending = []
+        self._pending_bytes = 0
+        self._lag_position, self.flushed = self.flushed, self.seq
+        if len(self._live) > SLICE_SOCKETS:
+            self._lagging, self._live = self._live, {}
+            self._flushing = data
+            self._last_cost = 0.0
+            self._flush_slice()
+            return
+        self._fan_out(self._live, data)
+        self._finish_flush(asyncio.get_running_loop().time() - started)
+
+    def _flush_slice(self) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        offers = [offer for offer, _ in zip(self._lagging, range(SLICE_SOCKETS), strict=False)]
+        part = {offer: self._lagging.pop(offer) for offer in offers}
+        self._live.update(part)
+        self._fan_out(part, self._flushing)
+        cost = self._last_cost + loop.time() - started
+        if self._lagging:
+            self._last_cost = cost
+            loop.call_soon(self._flush_slice)
+            return
+        self._flushing = b""
+        self._finish_flush(cost)
+        if self._pending and self._scheduled is None:
+            self._scheduled = loop.call_soon(self.flush)
+
+    def _fan_out(self, cursors: dict[Callable[[bytes], int], Cursor], data: bytes) -> None:
+        size = len(data)
+        left: list[tuple[Cursor, int]] = []
+        for offer in cursors:
+            try:
+                taken = offer(data)
+                if taken == size:
+                    continue
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                taken = size  # gone; its reading side closes it
+            left.append((cursors[offer], taken))
+        for cursor, taken in left:
+            self._live.pop(cursor.connection.sink.offer, None)
+            cursor.position = self.flushed
+            if taken < size:
+                cursor.connection.block(memoryview(data)[taken:])
+
+    def _finish_flush(self, cost: float) -> None:
+        self._last_end = asyncio.get_running_loop().time()
+        self._last_cost = cost
+        early, self._early = self._early, []
+        for cursor in early:
+            if cursor.following:
+                self.advance(cursor)
+
+
+class Tasks:
+    """Owns what runs in the background: logs what fails, cancels the rest at the end."""
+
+    def __init__(self, on_error: Callable[[], None]) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self._on_error = on_error
+
+    def start(self, coroutine: object) -> None:
+        """Runs a coroutine to its end."""
+        task: asyncio.Task[None] = asyncio.ensure_future(coroutine)  # type: ignore[arg-type]
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error()
+            _log.error("background task failed", exc_info=error)
+
+    async def close(self) -> None:
+        """Cancels and awaits everything."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+class Registry:
+    """Every room of this process, by slug."""
+
+    def __init__(self, *, history: History, history_limit: int, tasks: Tasks) -> None:
+        self._history = history
+        self._history_limit = history_limit
+        self._tasks = tasks
+        self._rooms: dict[str, Room] = {}
+        self._by_id: dict[str, Room] = {}
+
+    def add(self, info: RoomInfo) -> Room:
+        """Puts a room in; its log stays in the store until somebody follows it."""
+        room = Room(info, history=self._history, history_limit=self._history_limit, tasks=self._tasks)
+        self._rooms[info.slug] = self._by_id[info.id] = room
+        return room
+
+    def by_slug(self, slug: str) -> Room | None:
+        """The room of this name."""
+        return self._rooms.get(slug)
+
+    def by_id(self, room_id: str) -> Room | None:
+        """The room of this id."""
+        return self._by_id.get(room_id)
+
+    def all(self) -> list[Room]:
+        """All of them by title, the lobby first."""
+        return sorted(
+            self._rooms.values(), key=lambda room: (room.info.slug != "lobby", room.info.title.casefold())
+        )
+
+
+def follow(connection: Connection, room: Room, *, since: int | None, epoch: str | None) -> None:
+    """Has a connection follow a room from `since`, or from its latest messages; a further time puts it anew."""
+    cursor = connection.cursors.get(room.info.slug)
+    if cursor is None:
+        cursor = connection.cursors[room.info.slug] = Cursor(connection, room)
+        room.people.arrive(connection.account)
+    room.place(cursor, since=since, epoch=epoch)
+
+
+def unfollow(connection: Connection, room: Room) -> None:
+    """Undoes `follow`."""
+    cursor = connection.cursors.pop(room.info.slug, None)
+    if cursor is not None:
+        room.remove(cursor)
+        room.people.depart(connection.account)

@@ -1,0 +1,169 @@
+"""What the core asks of the world, each with its ordering and atomicity rules.
+
+A port stands here because it has, or is about to have, two real implementations: SQLite and PostgreSQL.
+Every method may raise `errors.Busy` when the writer's queue is full or the database is locked: nothing was stored then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from chat_app.errors import ChatError
+from chat_app.models import (
+    Account,
+    Change,
+    Committed,
+    JoinLink,
+    Message,
+    Page,
+    Role,
+    RoomInfo,
+    Session,
+    Unread,
+)
+
+Done = Callable[["Committed | ChatError"], None]
+TokenKind = Literal["setup", "link"]
+
+
+class History(Protocol):
+    """The logs of all rooms.
+
+    `submit` never waits: the change is queued, `done` is called on the event loop after the commit, for the changes of a
+    room in the order of their `seq`, without an await between two of one commit. Every change gets the room's next `seq` in
+    the transaction that stores it, without gaps. A refused change (`NotFound`, `Forbidden`) changes nothing.
+    """
+
+    def submit(self, change: Change, done: Done) -> None:
+        """Queue a change. Raises `Busy` at once when the queue is full."""
+
+    async def latest(self, room_id: str, *, upto: int, limit: int) -> Page:
+        """The newest `limit` messages with `seq` <= `upto`; `more` when there are older ones; `seq` is `upto`."""
+
+    async def before(self, room_id: str, seq: int, *, limit: int) -> Page:
+        """The `limit` messages before `seq`; `more` when there are older ones."""
+
+    async def changes(self, room_id: str, since: int, *, limit: int) -> Page:
+        """Messages with `rev` > `since` by `rev`, read in one snapshot; `seq` is the last one's `rev` when `more`, else the head."""
+
+    async def get(self, room_id: str, message_id: str) -> Message | None:
+        """One message in its state now."""
+
+
+class Rooms(Protocol):
+    """The rooms, and how far each account has read them."""
+
+    async def all(self) -> list[RoomInfo]:
+        """Every room with its head; `lobby` is always among them."""
+
+    async def create(self, slug: str, title: str, *, account_id: str, now_ms: int) -> RoomInfo:
+        """A new public room with a fresh epoch. Raises `ChatError("taken")` for a slug that exists (case folded)."""
+
+    async def unread(self, account_id: str) -> list[Unread]:
+        """One entry for each room; count and mentions are 0 where everything is read."""
+
+    async def mark_read(self, marks: dict[tuple[str, str], int]) -> None:
+        """Store read positions {(account_id, room_id): seq} together; a position never moves back."""
+
+
+class Accounts(Protocol):
+    """Accounts, sessions, one-time tokens and join links. Tokens are given and kept as SHA-256 hex digests."""
+
+    async def by_name(self, name_key: str) -> tuple[Account, str] | None:
+        """The account and its password hash."""
+
+    async def by_id(self, account_id: str) -> tuple[Account, str] | None:
+        """The account and its password hash."""
+
+    async def all(self) -> list[Account]:
+        """Every account by name."""
+
+    async def has_owner(self) -> bool:
+        """Whether the first owner was made."""
+
+    async def create(self, account: Account, password_hash: str) -> Account:
+        """Store it. Raises `ChatError("taken")` when the name is in use."""
+
+    async def create_owner(
+        self, account: Account, password_hash: str, *, token_hash: str, now_ms: int
+    ) -> bool:
+        """Use up the set-up token and store the owner in one transaction. False: wrong, used or expired token, or an owner exists."""
+
+    async def create_by_link(
+        self, account: Account, password_hash: str, *, code: str, now_ms: int
+    ) -> Account | None:
+        """Use up one use of the join link and store the account (with the link's role) together.
+
+        None when the link is used up, expired, revoked or unknown; `ChatError("taken")` uses nothing up.
+        """
+
+    async def set_password(self, account_id: str, password_hash: str) -> None:
+        """Replace the hash."""
+
+    async def set_role(self, account_id: str, role: Role) -> bool:
+        """False, and nothing changed, when it would take the role from the last enabled owner."""
+
+    async def set_disabled(self, account_id: str, disabled: bool) -> bool:
+        """False, and nothing changed, when it would disable the last enabled owner."""
+
+    async def open_session(self, session: Session, token_hash: str) -> None:
+        """Store a session."""
+
+    async def session(self, token_hash: str) -> tuple[Session, Account] | None:
+        """The session and its account, expired or not, disabled or not: the caller judges."""
+
+    async def sessions(self, account_id: str) -> list[Session]:
+        """The sessions of an account, newest first."""
+
+    async def end_sessions(
+        self, account_id: str, *, only: str | None = None, but: str | None = None
+    ) -> list[str]:
+        """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
+
+    async def touch_sessions(self, seen: dict[str, int]) -> None:
+        """Store when sessions (by id) were last seen, together."""
+
+    async def confirm_session(self, session_id: str, *, now_ms: int) -> None:
+        """The password was given again just now."""
+
+    async def put_token(
+        self, token_hash: str, kind: TokenKind, *, account_id: str | None, expires_ms: int
+    ) -> None:
+        """Store a one-time token; a `setup` token replaces the earlier ones."""
+
+    async def peek_token(self, token_hash: str, kind: TokenKind, *, now_ms: int) -> tuple[bool, str | None]:
+        """(whether it is good, its account) without using it up."""
+
+    async def take_token(self, token_hash: str, kind: TokenKind, *, now_ms: int) -> tuple[bool, str | None]:
+        """The same, using it up in the same transaction."""
+
+    async def create_join_link(self, link: JoinLink) -> None:
+        """Store it."""
+
+    async def join_link(self, code: str) -> JoinLink | None:
+        """One link, in its state now."""
+
+    async def join_links(self) -> list[JoinLink]:
+        """All of them, newest first; `created_by` is a name."""
+
+    async def revoke_join_link(self, code: str) -> bool:
+        """False when there is none."""
+
+
+class Database(Protocol):
+    """The open database behind the three ports above."""
+
+    history: History
+    rooms: Rooms
+    accounts: Accounts
+
+    async def ready(self) -> bool:
+        """Whether it answers a query."""
+
+    async def backup(self, path: Path) -> None:
+        """A consistent copy into a new file with mode 0600, while everything goes on."""
+
+    async def close(self) -> None:
+        """Commit what is queued, then close."""

@@ -1,0 +1,241 @@
+"""The one adapter around Tornado's WebSocket: after the upgrade a slotted `Wire` takes the stream over.
+
+`socket.py` opens it. Tornado does the handshake (`WebSocketProtocol13`); from then on reading, writing and closing are here, so
+that the handler and its request can go, no task is needed for a connection and the socket's `send` is called directly
+(docs/adr/0002). A test holds the private names of Tornado that are used: `_receive_frame_loop`, `_WebSocketParams`, `_websocket_mask`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13, _WebSocketParams
+
+from chat_app.protocol import FRAME_LIMIT_BYTES, frame
+from chat_app.web.frames import CLOSE, PING, PONG, TEXT, FrameError, FrameReader
+
+READ_BYTES = 4096
+PIECE_BYTES = 8192
+"""What is buffered goes to the stream in pieces, so that progress is seen."""
+CLOSE_SECONDS = 5.0
+"""How long the peer may take to answer a close frame."""
+
+_VALID_CLOSE = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
+_log = logging.getLogger(__name__)
+
+
+class Peer(Protocol):
+    """Who hears what a wire brings."""
+
+    alive: bool
+
+    def on_text(self, text: str) -> None:
+        """A text message."""
+
+    def on_drained(self) -> None:
+        """What was buffered is with the system."""
+
+    def on_pong_due(self, pong: bytes) -> None:
+        """A ping came; this frame answers it."""
+
+    def on_closing(self) -> None:
+        """Nothing may be written any more."""
+
+    def on_closed(self, code: int) -> None:
+        """It is over, for this close code; called once."""
+
+
+class Upgrade(WebSocketProtocol13):
+    """Tornado's handshake; its frame loop is replaced by the wire that `open` made."""
+
+    async def _receive_frame_loop(self) -> None:
+        return
+
+
+def upgrade_protocol(handler: WebSocketHandler) -> WebSocketProtocol13 | None:
+    """What `get_websocket_protocol` returns: version 13 only, no compression (24 to 95 KB a connection)."""
+    if handler.request.headers.get("Sec-WebSocket-Version") != "13":
+        return None
+    params = _WebSocketParams(
+        ping_interval=None, ping_timeout=None, max_message_size=FRAME_LIMIT_BYTES, compression_options=None
+    )
+    return Upgrade(handler, False, params)
+
+
+class Wire:
+    """An open WebSocket over a stream; a `core.connection.Sink`."""
+
+    __slots__ = (
+        "_buffered", "_close_code", "_close_timer", "_loop", "_peer", "_progress", "_reader", "_stream", "offer"
+    )  # fmt: skip
+
+    def __init__(self, stream: IOStream, *, frames_per_second: int) -> None:
+        self._stream = stream
+        self._peer: Peer | None = None
+        self._reader = FrameReader(frames_per_second=frames_per_second, monotonic=time.monotonic)
+        self._buffered = 0
+        self._progress = time.monotonic()
+        self._close_code = 0
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self.offer: Callable[[bytes], int] = stream.socket.send
+        stream.set_nodelay(True)
+
+    def start(self, peer: Peer) -> None:
+        """From now on `peer` hears what comes."""
+        self._peer = peer
+        self._read()
+
+    # -- Sink --------------------------------------------------------------------------------------------------
+
+    def buffer(self, data: memoryview) -> None:
+        """Hands what the system did not take to the stream."""
+        self._progress = time.monotonic()
+        for start in range(0, len(data), PIECE_BYTES):
+            piece = data[start : start + PIECE_BYTES]
+            self._buffered += len(piece)
+            try:
+                self._stream.write(piece).add_done_callback(
+                    lambda future, n=len(piece): self._written(future, n)
+                )
+            except (StreamClosedError, StreamBufferFullError):
+                return
+
+    def progress(self) -> float:
+        """When the system last took something."""
+        return self._progress
+
+    def close(self, code: int, reason: str) -> None:
+        """Sends a close frame, behind what is buffered; the peer has 5 s to answer."""
+        if self._peer is None or self._close_code:
+            return
+        self._close_code = code
+        self._peer.on_closing()
+        payload = b"" if code == 1005 else struct.pack("!H", code) + reason.encode()[:120]
+        self._write_last(frame(payload, opcode=CLOSE))
+        self._close_timer = self._loop.call_later(CLOSE_SECONDS, self._stream.close)
+        if code == 4408:
+            self._end()  # whoever does not read will not answer: the core forgets it now
+
+    def abort(self) -> None:
+        """Ends it at once, without a close frame."""
+        self._close_code = self._close_code or 1006
+        self._stream.close()
+        self._end()
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        try:
+            future = self._stream.read_bytes(READ_BYTES, partial=True)
+        except (StreamClosedError, AssertionError):
+            self._end()
+            return
+        future.add_done_callback(self._on_read)
+
+    def _on_read(self, future: asyncio.Future[bytes]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            self._end()
+            return
+        if self._peer is not None:
+            self._peer.alive = True
+        try:
+            for opcode, payload in self._reader.feed(future.result()):
+                self._take(opcode, payload)
+            if self._reader.stale(time.monotonic()):
+                raise FrameError(1008, "a message was not finished")
+        except FrameError as error:
+            self.close(error.code, error.reason)
+            self._drop_reading()
+            return
+        except Exception:
+            # Nobody foresaw it: logged once, this connection ends, its neighbours go on.
+            _log.exception("connection failed")
+            self.close(1011, "internal error")
+            self._drop_reading()
+            return
+        if not self._stream.closed():
+            self._read()
+        else:
+            self._end()
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if opcode == CLOSE:
+            self._on_close_frame(payload)
+        elif self._close_code or self._peer is None:
+            return  # closing: what still comes is not heard
+        elif opcode == TEXT:
+            try:
+                text = payload.decode()
+            except UnicodeDecodeError:
+                raise FrameError(1007, "invalid UTF-8") from None
+            self._peer.on_text(text)
+        elif opcode == PING:
+            self._peer.on_pong_due(frame(payload, opcode=PONG))
+
+    def _on_close_frame(self, payload: bytes) -> None:
+        if self._close_code:  # the answer to ours
+            self._stream.close()
+            return
+        code = 1005
+        if payload:
+            code = int.from_bytes(payload[:2], "big")
+            if len(payload) == 1 or not (code in _VALID_CLOSE or 3000 <= code <= 4999):
+                raise FrameError(1002, "bad close code")
+            try:
+                payload[2:].decode()
+            except UnicodeDecodeError:
+                raise FrameError(1007, "invalid UTF-8") from None
+        self.close(code, "")
+        self._stream.close() if not self._buffered else None
+
+    def _drop_reading(self) -> None:
+        """After a failed frame nothing can be understood any more; read on only to let the close frame arrive."""
+        self._discard()
+
+    def _discard(self, future: asyncio.Future[bytes] | None = None) -> None:
+        if self._stream.closed() or (
+            future is not None and (future.cancelled() or future.exception() is not None)
+        ):
+            self._end()
+            return
+        try:
+            self._stream.read_bytes(READ_BYTES, partial=True).add_done_callback(self._discard)
+        except StreamClosedError:
+            self._end()
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def _write_last(self, data: bytes) -> None:
+        if not self._buffered:
+            try:
+                taken = self.offer(data)
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                return
+            if taken == len(data):
+                return
+            data = data[taken:]
+        self.buffer(memoryview(data))
+
+    def _written(self, future: asyncio.Future[None], size: int) -> None:
+        self._buffered -= size
+        if future.cancelled() or future.exception() is not None:
+            return
+        self._progress = time.monotonic()
+        if not self._buffered and self._peer is not None and not self._close_code:
+            self._peer.on_drained()
+
+    def _end(self) -> None:
+        if self._stream.closed() and self._close_timer is not None:
+            self._close_timer.cancel()
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            peer.on_closed(self._close_code or 1006)
