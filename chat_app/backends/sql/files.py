@@ -1,0 +1,131 @@
+"""SQLite's files: how they are opened, created, copied and put on the disk for good.
+
+`database`, `revisions` and `restore` call it. Everything it creates has mode 0600.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from chat_app.backends.sql.failures import DatabaseError
+
+BUSY_SECONDS = 5
+"""How long a statement waits for another process that holds the database."""
+SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+def path_of(url: str) -> Path:
+    """The file that `sqlite:///PATH` names. Raises `DatabaseError` for anything else."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError("The database's URL cannot be read.") from None
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise DatabaseError("The database's URL has to name a file: sqlite:///PATH.")
+    return Path(str(parsed.database)).absolute()
+
+
+def writing_engine(path: Path, *, journal: str = "WAL") -> Engine:
+    """One connection; its transactions take the write lock at their beginning, and a commit is on the disk."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        connection.execute(f"PRAGMA journal_mode={journal}")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
+        return connection
+
+    return _engine(connect, 1, begin="BEGIN IMMEDIATE")
+
+
+def reading_engine(path: Path, *, connections: int) -> Engine:
+    """Connections that cannot write; each transaction is one snapshot."""
+
+    def connect() -> sqlite3.Connection:
+        connection = open_reading(path)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    return _engine(connect, connections, begin="BEGIN")
+
+
+def _engine(connect: object, connections: int, *, begin: str) -> Engine:
+    engine = create_engine(
+        "sqlite+pysqlite://", creator=connect, poolclass=QueuePool, pool_size=connections, max_overflow=0
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def open_reading(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write. `immutable`: nobody else has the file open, and no file is made beside it."""
+    options = "mode=ro&immutable=1" if immutable else "mode=ro"
+    return sqlite3.connect(
+        f"{path.as_uri()}?{options}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def create_private(path: Path) -> None:
+    """An empty new file with mode 0600. Raises `FileExistsError`."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+
+def make_folder(path: Path) -> None:
+    """The folder, with mode 0700 where it is new."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def new_file_beside(path: Path) -> Iterator[Path]:
+    """An empty private file with a temporary name in the same folder, removed in the end if it is still there."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    create_private(temporary)
+    try:
+        yield temporary
+    finally:
+        for suffix in ("", *SIDE_FILES):
+            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A consistent copy into the empty file `target`, by SQLite's backup API, with all that was committed."""
+    alone = not source.with_name(source.name + "-wal").exists()
+    with closing(open_reading(source, immutable=alone)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+        new.execute("PRAGMA journal_mode=DELETE")
+    sync_file(target)
+
+
+def sync_file(path: Path) -> None:
+    """Returns when the file's content and its name are on the disk."""
+    _sync(path, os.O_RDONLY)
+    _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

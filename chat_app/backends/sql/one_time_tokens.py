@@ -1,0 +1,47 @@
+"""Statements over the table `tokens`: what signs in once; `accounts` runs them. Only digests are stored."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Select, delete, insert, select, update
+
+from chat_app.backends.sql.schema import tokens
+from chat_app.ports import TokenKind
+
+
+def put(
+    connection: Connection, token_hash: str, kind: TokenKind, account_id: str | None, expires_ms: int
+) -> None:
+    """Store one; used ones go, and for a `setup` token all earlier ones."""
+    gone = tokens.c.used_ms.is_not(None)
+    if kind == "setup":
+        gone |= tokens.c.kind == kind
+    connection.execute(delete(tokens).where(gone))
+    connection.execute(
+        insert(tokens).values(
+            token_hash=token_hash, kind=kind, account_id=account_id, expires_ms=expires_ms, used_ms=None
+        )
+    )
+
+
+def peek(connection: Connection, token_hash: str, kind: TokenKind, *, now_ms: int) -> tuple[bool, str | None]:
+    """(whether it is good, its account)."""
+    row = connection.execute(_good(token_hash, kind, now_ms)).one_or_none()
+    return (False, None) if row is None else (True, row[0])
+
+
+def take(connection: Connection, token_hash: str, kind: TokenKind, *, now_ms: int) -> tuple[bool, str | None]:
+    """The same, and no second time."""
+    row = connection.execute(_good(token_hash, kind, now_ms).with_for_update()).one_or_none()
+    if row is None:
+        return False, None
+    connection.execute(update(tokens).where(tokens.c.token_hash == token_hash).values(used_ms=now_ms))
+    return True, row[0]
+
+
+def _good(token_hash: str, kind: TokenKind, now_ms: int) -> Select[tuple[str | None]]:
+    return select(tokens.c.account_id).where(
+        tokens.c.token_hash == token_hash,
+        tokens.c.kind == kind,
+        tokens.c.used_ms.is_(None),
+        tokens.c.expires_ms > now_ms,
+    )

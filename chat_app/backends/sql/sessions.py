@@ -1,0 +1,72 @@
+"""Statements over the table `sessions`; `accounts` runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from chat_app.backends.sql.people import ACCOUNT_COLUMNS
+from chat_app.backends.sql.schema import accounts, sessions
+from chat_app.models import Account, Session
+
+_COLUMNS = (
+    sessions.c.id,
+    sessions.c.account_id,
+    sessions.c.created_ms,
+    sessions.c.confirmed_ms,
+    sessions.c.last_seen_ms,
+    sessions.c.expires_ms,
+    sessions.c.address,
+    sessions.c.agent,
+)  # in the order of Session's fields
+_TOUCH = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("session"), sessions.c.last_seen_ms < bindparam("seen"))
+    .values(last_seen_ms=bindparam("seen"))
+)
+
+
+def open_session(connection: Connection, session: Session, token_hash: str) -> None:
+    """Store it; sessions of the account that are past their end go."""
+    over = (sessions.c.account_id == session.account_id) & (sessions.c.expires_ms <= session.created_ms)
+    connection.execute(delete(sessions).where(over))
+    values: dict[str, Any] = {field: getattr(session, field) for field in session.__struct_fields__}
+    connection.execute(insert(sessions).values(**values, token_hash=token_hash))
+
+
+def by_token(connection: Connection, token_hash: str) -> tuple[Session, Account] | None:
+    """The session and its account."""
+    chosen = select(*_COLUMNS, *ACCOUNT_COLUMNS).join_from(sessions, accounts)
+    row = connection.execute(chosen.where(sessions.c.token_hash == token_hash)).one_or_none()
+    return None if row is None else (Session(*row[: len(_COLUMNS)]), Account(*row[len(_COLUMNS) :]))
+
+
+def of_account(connection: Connection, account_id: str) -> list[Session]:
+    """The sessions of an account, newest first."""
+    newest_first = sessions.c.created_ms.desc(), sessions.c.id
+    chosen = select(*_COLUMNS).where(sessions.c.account_id == account_id).order_by(*newest_first)
+    return [Session(*row) for row in connection.execute(chosen)]
+
+
+def end(connection: Connection, account_id: str, *, only: str | None, but: str | None) -> list[str]:
+    """Delete the session `only`, or all `but` one, or all; the ids of the deleted ones."""
+    chosen = sessions.c.account_id == account_id
+    if only is not None:
+        chosen &= sessions.c.id == only
+    if but is not None:
+        chosen &= sessions.c.id != but
+    ended = list(connection.execute(select(sessions.c.id).where(chosen)).scalars())
+    connection.execute(delete(sessions).where(chosen))
+    return ended
+
+
+def touch(connection: Connection, seen: Mapping[str, int]) -> None:
+    """Store when each was last seen; the moment never moves back."""
+    connection.execute(_TOUCH, [{"session": key, "seen": moment} for key, moment in seen.items()])
+
+
+def confirm(connection: Connection, session_id: str, now_ms: int) -> None:
+    """The password was given again at `now_ms`."""
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(confirmed_ms=now_ms))

@@ -1,0 +1,194 @@
+"""The one thread that writes: everything that waits is stored in one transaction (group commit).
+
+`History` queues its changes here, the other ports functions. One commit is one synchronisation of the disk, however
+much it stores, and its results reach the event loop in one callback, in the order in which they were queued.
+It knows nothing of what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from chat_app.backends.sql.failures import describe, is_locked, is_storage_failure
+from chat_app.errors import Busy, ChatError
+from chat_app.logs import log_event
+from chat_app.models import Change, Committed
+from chat_app.ports import Done
+
+BATCH_LIMIT = 512
+"""Jobs in one transaction: a bound for how long the first one waits for the last one."""
+
+T = TypeVar("T")
+StoreChanges = Callable[[Connection, Sequence[Change]], "list[Committed | ChatError]"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _ChangeJob:
+    change: Change
+    done: Done
+
+
+@dataclass(frozen=True)
+class _CallJob:
+    function: Callable[[Connection], Any]
+    future: asyncio.Future[Any]
+
+
+_Job = _ChangeJob | _CallJob
+_Outcome = tuple[_Job, Any]
+
+
+class Writer:
+    """Owns the thread and the writing connection of `engine`, which it disposes of in the end.
+
+    `on_fatal(line)` is called on the loop when the disk fails, once until a commit succeeds again;
+    `on_commit(seconds, jobs)` after each commit. At `queue_limit` waiting jobs a further one raises `Busy`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store_changes: StoreChanges,
+        *,
+        queue_limit: int,
+        on_fatal: Callable[[str], None],
+        on_commit: Callable[[float, int], None],
+    ) -> None:
+        self._engine = engine
+        self._store_changes = store_changes
+        self._queue_limit = queue_limit
+        self._on_fatal = on_fatal
+        self._on_commit = on_commit
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self.failed = False
+        """Whether the last transaction was lost to the disk."""
+        self._thread = threading.Thread(target=self._work, name="sql-writer")
+        self._thread.start()
+
+    def submit(self, change: Change, done: Done) -> None:
+        """Queue a change; `done` is called on the loop. Raises `Busy` at once when the queue is full."""
+        self._put(_ChangeJob(change, done))
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """Run `function` in a savepoint of the next transaction; its result after the commit.
+
+        What it raises is raised here and undoes only what it did. Raises `Busy` when nothing could be stored.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._put(_CallJob(function, future))
+        return await future
+
+    async def close(self) -> None:
+        """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    def _put(self, job: _Job) -> None:
+        with self._changed:
+            if self._closing or len(self._queue) >= self._queue_limit:
+                raise Busy()
+            self._queue.append(job)
+            self._changed.notify()
+
+    # -- in the thread ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            while jobs := self._take():
+                self._commit(jobs)
+        finally:
+            self._engine.dispose()
+
+    def _take(self) -> list[_Job]:
+        with self._changed:
+            while not self._queue and not self._closing:
+                self._changed.wait()
+            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        started = time.perf_counter()
+        fatal: str | None = None
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                outcomes = self._store(connection, jobs)
+            self.failed = False
+        except SQLAlchemyError as error:
+            outcomes = [(job, Busy()) for job in jobs]
+            if not is_locked(error):
+                if not self.failed:
+                    fatal = f"The database cannot be written: {describe(error)}."
+                self.failed = True
+                log_event(_log, "database.write_failed", level=logging.ERROR, error=describe(error))
+        except Exception as error:  # the thread outlives whatever one batch holds
+            log_event(_log, "database.write_error", level=logging.ERROR, exc_info=error)
+            outcomes = [(job, Busy()) for job in jobs]
+        seconds = time.perf_counter() - started
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, outcomes, seconds, fatal)
+        except RuntimeError:  # the loop is closed: nobody is left to tell
+            log_event(_log, "database.results_lost", level=logging.WARNING, jobs=len(jobs))
+
+    def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        for kind, group in groupby(jobs, type):
+            run = list(group)
+            if kind is _ChangeJob:
+                changes = [job.change for job in run if isinstance(job, _ChangeJob)]
+                outcomes += zip(run, self._store_changes(connection, changes), strict=True)
+            else:
+                outcomes += [(job, _called(connection, job)) for job in run if isinstance(job, _CallJob)]
+        return outcomes
+
+    # -- on the event loop -----------------------------------------------------------------------------------
+
+    def _deliver(self, outcomes: list[_Outcome], seconds: float, fatal: str | None) -> None:
+        for job, outcome in outcomes:
+            try:
+                _hand_over(job, outcome)
+            except Exception as error:  # one receiver must not keep the results from the others
+                log_event(_log, "database.receiver_failed", level=logging.ERROR, exc_info=error)
+        self._on_commit(seconds, len(outcomes))
+        if fatal is not None:
+            self._on_fatal(fatal)
+
+
+def _called(connection: Connection, job: _CallJob) -> Any:
+    try:
+        with connection.begin_nested():
+            return _Returned(job.function(connection))
+    except Exception as error:
+        if is_storage_failure(error):  # the transaction itself is lost
+            raise
+        return error
+
+
+@dataclass(frozen=True)
+class _Returned:
+    value: Any
+
+
+def _hand_over(job: _Job, outcome: Any) -> None:
+    if isinstance(job, _ChangeJob):
+        job.done(outcome)
+    elif not job.future.done():  # else its caller has gone away
+        if isinstance(outcome, _Returned):
+            job.future.set_result(outcome.value)
+        else:
+            job.future.set_exception(outcome)
