@@ -1,4 +1,5 @@
-"""The composition root: opens the parts in order and closes them in reverse. It alone sees the settings whole.
+"""The composition root: opens the parts in order and closes them in reverse. It alone sees the settings
+whole.
 
 `cli` enters `open_app` to serve, `open_administration` to work on the database of a server that does not run.
 """
@@ -73,7 +74,7 @@ class App:
         await services.database.settle()
         await services.connections.close_all(1012, "the server restarts")
         deadline = time.monotonic() + DRAIN_SECONDS
-        while len(services.connections) and time.monotonic() < deadline:
+        while len(services.connections) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await self._server.close_all_connections()
 
@@ -82,7 +83,9 @@ class App:
 async def open_app(
     settings: Settings, *, announce: Callable[[str], None] = lambda line: None
 ) -> AsyncIterator[App]:
-    """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence."""
+    """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear
+    sentence.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataLock(settings.data))
         listeners = _bind(settings)

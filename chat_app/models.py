@@ -33,7 +33,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A sign-in. `id` is public (for the list of sessions); the token's SHA-256 is the key in the database."""
+    """A sign-in. `id` is public (for the list of sessions); the key is the token's SHA-256."""
 
     id: str
     account_id: str
@@ -90,7 +90,7 @@ class Post(msgspec.Struct, frozen=True):
 
 
 class Amend(msgspec.Struct, frozen=True):
-    """An edit or a deletion to store; the store asks `permit` (see `ports.History`) inside the transaction."""
+    """An edit or a deletion to store; whether it is allowed is judged inside the transaction."""
 
     kind: Literal["edited", "deleted"]
     room_id: str
@@ -120,7 +120,9 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Messages of a room, oldest first; `seq`: with them everything up to here is known; `more`: there are further ones."""
+    """Messages of a room, oldest first; `seq`: with them everything up to here is known; `more`: there are
+    further ones.
+    """
 
     messages: tuple[Message, ...]
     seq: int

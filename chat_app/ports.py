@@ -1,7 +1,8 @@
 """What the core asks of the world, each with its ordering and atomicity rules.
 
 A port stands here because it has, or is about to have, two real implementations: SQLite and PostgreSQL.
-Every method may raise `errors.Busy` when the writer's queue is full or the database is locked: nothing was stored then.
+Every method may raise `errors.Busy` when the writer's queue is full or the database is locked: nothing was
+stored then.
 """
 
 from __future__ import annotations
@@ -31,22 +32,27 @@ TokenKind = Literal["setup", "link"]
 class History(Protocol):
     """The logs of all rooms.
 
-    `submit` never waits: the change is queued, `done` is called on the event loop after the commit, for the changes of a
-    room in the order of their `seq`, without an await between two of one commit. Every change gets the room's next `seq` in
-    the transaction that stores it, without gaps. A refused change (`NotFound`, `Forbidden`) changes nothing.
+    `submit` never waits: the change is queued, `done` is called on the event loop after the commit, for the
+    changes of a room in the order of their `seq`, without an await between two of one commit. Every change
+    gets the room's next `seq` in the transaction that stores it, without gaps. A refused change (`NotFound`,
+    `Forbidden`) changes nothing.
     """
 
     def submit(self, change: Change, done: Done) -> None:
         """Queue a change. Raises `Busy` at once when the queue is full."""
 
     async def latest(self, room_id: str, *, upto: int, limit: int) -> Page:
-        """The newest `limit` messages with `seq` <= `upto`; `more` when there are older ones; `seq` is `upto`."""
+        """The newest `limit` messages with `seq` <= `upto`; `more` when there are older ones; `seq` is
+        `upto`.
+        """
 
     async def before(self, room_id: str, seq: int, *, limit: int) -> Page:
         """The `limit` messages before `seq`; `more` when there are older ones."""
 
     async def changes(self, room_id: str, since: int, *, limit: int) -> Page:
-        """Messages with `rev` > `since` by `rev`, read in one snapshot; `seq` is the last one's `rev` when `more`, else the head."""
+        """Messages with `rev` > `since` by `rev`, read in one snapshot; `seq` is the last one's `rev` when
+        `more`, else the head.
+        """
 
     async def get(self, room_id: str, message_id: str) -> Message | None:
         """One message in its state now."""
@@ -59,7 +65,9 @@ class Rooms(Protocol):
         """Every room with its head; `lobby` is always among them."""
 
     async def create(self, slug: str, title: str, *, account_id: str, now_ms: int) -> RoomInfo:
-        """A new public room with a fresh epoch. Raises `ChatError("taken")` for a slug that exists (case folded)."""
+        """A new public room with a fresh epoch. Raises `ChatError("taken")` for a slug that exists (case
+        folded).
+        """
 
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room; count and mentions are 0 where everything is read."""
@@ -69,7 +77,7 @@ class Rooms(Protocol):
 
 
 class Accounts(Protocol):
-    """Accounts, sessions, one-time tokens and join links. Tokens are given and kept as SHA-256 hex digests."""
+    """Accounts, sessions, one-time tokens and join links. Tokens are given and kept as SHA-256 digests."""
 
     async def by_name(self, name_key: str) -> tuple[Account, str] | None:
         """The account and its password hash."""
@@ -89,7 +97,9 @@ class Accounts(Protocol):
     async def create_owner(
         self, account: Account, password_hash: str, *, token_hash: str, now_ms: int
     ) -> bool:
-        """Use up the set-up token and store the owner in one transaction. False: wrong, used or expired token, or an owner exists."""
+        """Use up the set-up token and store the owner in one transaction. False: wrong, used or expired
+        token, or an owner exists.
+        """
 
     async def create_by_link(
         self, account: Account, password_hash: str, *, code: str, now_ms: int

@@ -1,6 +1,8 @@
-"""The WebSocket contract as types: decoding what a client sent, encoding what it is sent, and what a text may be.
+"""The WebSocket contract as types: decoding what a client sent, encoding what it is sent, and what a text may
+be.
 
-Called by the core and the web floor; knows no connection. docs/protocol.md is the same in words, and a test compares them.
+Called by the core and the web floor; knows no connection. docs/protocol.md is the same in words, and a test
+compares them.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ ErrorCode = Literal[
 ]  # fmt: skip
 
 
-# -- from the client ---------------------------------------------------------------------------------------------
+# -- from the client --------------------
 
 
 class PostEvent(msgspec.Struct, tag="message", frozen=True):
@@ -90,9 +92,9 @@ _any_decoder = msgspec.json.Decoder()
 
 
 def decode(raw: str) -> ClientEvent:
-    """One event from a text frame. Raises `ChatError` bad_json, bad_type or bad_request, never anything else."""
+    """One event from a text frame. Raises `ChatError` bad_json, bad_type or bad_request only."""
     try:
-        event = _decoder.decode(raw)
+        event: ClientEvent = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
         raise _explained(raw) from error
     _check(event)
@@ -159,7 +161,7 @@ def _check_id(message_id: str) -> None:
         raise ChatError("bad_request", "There is no message with such an id.")
 
 
-# -- texts -------------------------------------------------------------------------------------------------------
+# -- texts --------------------
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile(
@@ -175,7 +177,9 @@ def _check_text(text: str) -> None:
 
 
 def clean_text(text: str, *, limit: int) -> str:
-    """The text as it is stored: NFC, LF, trimmed. Raises `ChatError` empty or too_large (code points; limit 0: off)."""
+    """The text as it is stored: NFC, LF, trimmed. Raises `ChatError` empty or too_large (code points; limit
+    0: off).
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if "\r" in text:
@@ -188,7 +192,7 @@ def clean_text(text: str, *, limit: int) -> str:
     return text
 
 
-# -- to the client -----------------------------------------------------------------------------------------------
+# -- to the client --------------------
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -208,8 +212,17 @@ class LimitsView(msgspec.Struct, frozen=True, rename="camel"):
     heartbeat_seconds: float
 
 
-class MessageView(msgspec.Struct, frozen=True, rename={"from_": "from", "user_id": "userId", "sent_at": "sentAt",
-                  "edited_at": "editedAt", "deleted_at": "deletedAt"}):  # fmt: skip
+class MessageView(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "from_": "from",
+        "user_id": "userId",
+        "sent_at": "sentAt",
+        "edited_at": "editedAt",
+        "deleted_at": "deletedAt",
+    },
+):
     """A message as clients see it, in its state now."""
 
     id: str

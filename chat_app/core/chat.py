@@ -1,7 +1,8 @@
 """What a client's event does: posting, editing, deleting, joining, leaving, typing, reading.
 
-`web/socket.py` calls `handle` for each text frame; nothing here waits: what has to be stored is queued, and its outcome comes
-back in `_committed`, in the order of the commits. Every refusal is an `ErrorFrame` and leaves the connection open.
+`web/socket.py` calls `handle` for each text frame; nothing here waits: what has to be stored is queued, and
+its outcome comes back in `_committed`, in the order of the commits. Every refusal is an `ErrorFrame` and
+leaves the connection open.
 """
 
 from __future__ import annotations

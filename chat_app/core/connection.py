@@ -1,7 +1,8 @@
 """A connection: a sink, and a cursor in each room it follows.
 
-Made by `web/socket.py` for each open socket, moved by `rooms.Room`. It queues nothing of a room's log: while its sink is
-blocked, its cursors stay where they stand. What is no log (acks, errors) waits in a queue of 64, presence only as its newest state.
+Made by `web/socket.py` for each open socket, moved by `rooms.Room`. It queues nothing of a room's log: while
+its sink is blocked, its cursors stay where they stand. What is no log (acks, errors) waits in a queue of 64,
+presence only as its newest state.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Sink(Protocol):
     """What a connection needs of a socket."""
 
     offer: Callable[[bytes], int]
-    """Hands bytes to the system at once and says how many it took. Raises BlockingIOError, or OSError once it is gone."""
+    """Hands bytes to the system at once and says how many it took. Raises BlockingIOError, or OSError once it
+    is gone.
+    """
 
     def buffer(self, data: memoryview) -> None:
         """Takes what `offer` left over; calls `Connection.drained` when all of it is with the system."""
@@ -113,7 +116,9 @@ class Connection:
         self.sink.buffer(rest)
 
     def tell(self, frame: bytes) -> None:
-        """Sends what is no log (acks, errors): at once, or when the sink has drained; too much of it closes with 4408."""
+        """Sends what is no log (acks, errors): at once, or when the sink has drained; too much of it closes
+        with 4408.
+        """
         if self.closed:
             return
         if not self.blocked:

@@ -1,4 +1,5 @@
-"""Every open connection of the process: found by session, account and address; its heartbeat and its patience.
+"""Every open connection of the process: found by session, account and address; its heartbeat and its
+patience.
 
 `web/socket.py` adds and removes, `app.py` runs `beat` and `sweep` by PeriodicCallback.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from chat_app.core.connection import Connection
 from chat_app.metrics import Metrics
@@ -33,7 +34,7 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterable[Connection]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._all))
 
     def add(self, connection: Connection) -> None:
@@ -88,7 +89,9 @@ class Connections:
                 await asyncio.sleep(0)
 
     async def beat(self, ended: Callable[[str], bool]) -> None:
-        """Pings everybody and tells how far they were sent everything; drops who answered nothing since the last ping."""
+        """Pings everybody and tells how far they were sent everything; drops who answered nothing since the
+        last ping.
+        """
         frames: dict[tuple[tuple[str, int], ...], bytes] = {}
         for count, connection in enumerate(list(self._all), 1):
             if not connection.alive:

@@ -1,8 +1,8 @@
 """Rooms: a log with its newest part in memory, and the cursors that stand in it. The fan-out is here.
 
-`Registry` holds every room of the process, `Room.publish` takes what was committed, `Room.advance` brings a cursor from where
-it stands to the head, whatever the reason it stands there: live, resuming, slow, or new (docs/adr/0001). Runs on the event
-loop only; the store is asked through `ports.History`.
+`Registry` holds every room of the process, `Room.publish` takes what was committed, `Room.advance` brings a
+cursor from where it stands to the head, whatever the reason it stands there: live, resuming, slow, or new
+(docs/adr/0001). Runs on the event loop only; the store is asked through `ports.History`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 from chat_app.core.connection import Connection, Cursor, Mode
 from chat_app.core.presence import People
@@ -79,10 +79,12 @@ class Room:
         self._loading = False
         self._pages: dict[tuple[Mode, int], tuple[bytes, int, bool]] = {}
 
-    # -- the log -----------------------------------------------------------------------------------------------
+    # -- the log --------------------
 
     def publish(self, change: Committed) -> None:
-        """Takes the next change of this room, in the order of the commits; what is not the next one is already known."""
+        """Takes the next change of this room, in the order of the commits; what is not the next one is
+        already known.
+        """
         if change.seq != self.seq + 1:
             _log.error("out of order", extra={"fields": {"seq": change.seq, "head": self.seq}})
             return
@@ -115,7 +117,9 @@ class Room:
         self.frames_floor = max(self.frames_floor, entry.seq)
 
     def _rewrite(self, message: Message) -> None:
-        """A message changed: its earlier frames tell its state now, so that a deleted text is nowhere replayed."""
+        """A message changed: its earlier frames tell its state now, so that a deleted text is nowhere
+        replayed.
+        """
         for entry in self._ring:
             if entry.message.id == message.id:
                 entry.message = message
@@ -147,7 +151,9 @@ class Room:
         self.flushed = self.floor = self.frames_floor = self.seq
 
     async def _load(self) -> None:
-        """Reads the newest messages and changes, so that everybody who joins or resumes is served from memory."""
+        """Reads the newest messages and changes, so that everybody who joins or resumes is served from
+        memory.
+        """
         head = self.seq
         latest = await self._history.latest(self.info.id, upto=head, limit=max(self._history_limit, 1))
         since = max(0, head - RESUME_LIMIT)
@@ -172,10 +178,12 @@ class Room:
         self.frames_floor = max(self.frames_floor, head)
         self.loaded = True
 
-    # -- cursors -----------------------------------------------------------------------------------------------
+    # -- cursors --------------------
 
     def place(self, cursor: Cursor, *, since: int | None, epoch: str | None) -> None:
-        """Registers a cursor, or puts it anew, and brings it to the head. Registering comes before reading: nothing falls between."""
+        """Registers a cursor, or puts it anew, and brings it to the head. Registering comes before reading:
+        nothing falls between.
+        """
         self.set_aside(cursor)
         cursor.generation += 1
         cursor.following = cursor.loading = False
@@ -264,7 +272,9 @@ class Room:
         return (ring[i] for i in range(index, len(ring)))
 
     def _page(self, cursor: Cursor) -> tuple[bytes, int, bool] | None:
-        """The next history frame from memory: (frame, new position, more); None when the store has to be asked."""
+        """The next history frame from memory: (frame, new position, more); None when the store has to be
+        asked.
+        """
         if not self.loaded:
             return None
         mode, since = cursor.mode, cursor.position
@@ -358,10 +368,13 @@ class Room:
         self._send_page(cursor, frame, seq, page.more and seq == page.seq)
         self.advance(cursor)
 
-    # -- fan-out -----------------------------------------------------------------------------------------------
+    # -- fan-out
+    # -----------------------------------------------------------------------------------------------
 
     def tell(self, frame: bytes, *, presence: bool) -> None:
-        """Sends what is no log (presence, typing) to everybody who is quick; the others get the newest presence later."""
+        """Sends what is no log (presence, typing) to everybody who is quick; the others get the newest
+        presence later.
+        """
         for cursor in self.cursors:
             offer = cursor.connection.sink.offer
             if presence and offer not in self._live and offer not in self._lagging and cursor.told:
@@ -456,9 +469,9 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
         self._on_error = on_error
 
-    def start(self, coroutine: object) -> None:
+    def start(self, coroutine: Coroutine[None, None, None]) -> None:
         """Runs a coroutine to its end."""
-        task: asyncio.Task[None] = asyncio.ensure_future(coroutine)  # type: ignore[arg-type]
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._running.add(task)
         task.add_done_callback(self._ended)
 
@@ -507,7 +520,7 @@ class Registry:
 
 
 def follow(connection: Connection, room: Room, *, since: int | None, epoch: str | None) -> None:
-    """Has a connection follow a room from `since`, or from its latest messages; a further time puts it anew."""
+    """Follow a room from `since`, or from its latest messages; a further time puts the cursor anew."""
     cursor = connection.cursors.get(room.info.slug)
     if cursor is None:
         cursor = connection.cursors[room.info.slug] = Cursor(connection, room)

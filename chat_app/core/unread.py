@@ -1,11 +1,11 @@
-"""What each account that is here has not read: counted in memory, told at most once a second, positions stored in groups.
+"""What each account that is here has not read: counted in memory, told at most once a second, positions
+stored in groups.
 
-`chat.py` reports what was published and read; `app.py` runs `tick` every second. Between two ticks at most a second of read
-positions can be lost with the process: then something read shows as unread again.
+`chat.py` reports what was published and read; `app.py` runs `tick` every second. Between two ticks at most a
+second of read positions can be lost with the process: then something read shows as unread again.
 """
 
 from __future__ import annotations
-
 
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections

@@ -1,7 +1,7 @@
 """WebSocket frames from bytes (RFC 6455 section 5), without a socket: `wire.py` feeds it, tests too.
 
-It fails a connection where Tornado 6.6 lets it go on: unmasked frames, floods of control or empty frames, messages that never
-finish. What is not finished is bounded by the size of one message.
+It fails a connection where Tornado 6.6 lets it go on: unmasked frames, floods of control or empty frames,
+messages that never finish. What is not finished is bounded by the size of one message.
 """
 
 from __future__ import annotations

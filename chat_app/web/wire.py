@@ -1,8 +1,9 @@
 """The one adapter around Tornado's WebSocket: after the upgrade a slotted `Wire` takes the stream over.
 
-`socket.py` opens it. Tornado does the handshake (`WebSocketProtocol13`); from then on reading, writing and closing are here, so
-that the handler and its request can go, no task is needed for a connection and the socket's `send` is called directly
-(docs/adr/0002). A test holds the private names of Tornado that are used: `_receive_frame_loop`, `_WebSocketParams`, `_websocket_mask`.
+`socket.py` opens it. Tornado does the handshake (`WebSocketProtocol13`); from then on reading, writing and
+closing are here, so that the handler and its request can go, no task is needed for a connection and the
+socket's `send` is called directly (docs/adr/0002). A test holds the private names of Tornado that are used:
+`_receive_frame_loop`, `_WebSocketParams`, `_websocket_mask`.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Wire:
     """An open WebSocket over a stream; a `core.connection.Sink`."""
 
     __slots__ = (
-        "_buffered", "_close_code", "_close_timer", "_loop", "_peer", "_progress", "_reader", "_stream", "offer"
-    )  # fmt: skip
+        "_buffered", "_close_code", "_close_timer", "_loop", "_peer", "_progress", "_reader", "_stream",
+        "offer" )  # fmt: skip
 
     def __init__(self, stream: IOStream, *, frames_per_second: int) -> None:
         self._stream = stream
@@ -92,7 +93,7 @@ class Wire:
         self._peer = peer
         self._read()
 
-    # -- Sink --------------------------------------------------------------------------------------------------
+    # -- Sink --------------------
 
     def buffer(self, data: memoryview) -> None:
         """Hands what the system did not take to the stream."""
@@ -102,7 +103,7 @@ class Wire:
             self._buffered += len(piece)
             try:
                 self._stream.write(piece).add_done_callback(
-                    lambda future, n=len(piece): self._written(future, n)
+                    partial(self._written, len(piece))
                 )
             except (StreamClosedError, StreamBufferFullError):
                 return
@@ -129,7 +130,7 @@ class Wire:
         self._stream.close()
         self._end()
 
-    # -- reading -----------------------------------------------------------------------------------------------
+    # -- reading --------------------
 
     def _read(self) -> None:
         try:
@@ -196,7 +197,9 @@ class Wire:
         self._stream.close() if not self._buffered else None
 
     def _drop_reading(self) -> None:
-        """After a failed frame nothing can be understood any more; read on only to let the close frame arrive."""
+        """After a failed frame nothing can be understood any more; read on only to let the close frame
+        arrive.
+        """
         self._discard()
 
     def _discard(self, future: asyncio.Future[bytes] | None = None) -> None:
@@ -210,7 +213,7 @@ class Wire:
         except StreamClosedError:
             self._end()
 
-    # -- writing -----------------------------------------------------------------------------------------------
+    # -- writing --------------------
 
     def _write_last(self, data: bytes) -> None:
         if not self._buffered:
@@ -225,7 +228,7 @@ class Wire:
             data = data[taken:]
         self.buffer(memoryview(data))
 
-    def _written(self, future: asyncio.Future[None], size: int) -> None:
+    def _written(self, size: int, future: asyncio.Future[None]) -> None:
         self._buffered -= size
         if future.cancelled() or future.exception() is not None:
             return

@@ -37,7 +37,7 @@ async def settle() -> None:
 
 async def flushed(room: Room) -> None:
     """Waits for the room's own pace."""
-    while room.flushed != room.seq or room._scheduled is not None or room._lagging:
+    while room.flushed != room.seq or room._scheduled or room._lagging:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 
 
@@ -186,7 +186,7 @@ def test_too_many_control_frames_for_a_blocked_reader_end_it() -> None:
 
 def test_a_person_in_two_tabs_counts_once() -> None:
     async def scenario(room: Room, store: MemoryHistory) -> None:
-        watcher, sink = connect("watcher")
+        watcher, _ = connect("watcher")
         follow(watcher, room, since=None, epoch=None)
         first, _ = connect("masa")
         second, second_sink = connect("masa")
