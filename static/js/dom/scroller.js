@@ -7,6 +7,7 @@ export class Scroller {
   #box;
   #content;
   #atEnd = true;
+  #top = 0;
   #onMove;
   #resized = new ResizeObserver(() => this.#settle());
 
@@ -67,11 +68,16 @@ export class Scroller {
 
   #settle() {
     if (this.#atEnd) this.#box.scrollTop = this.#box.scrollHeight;
+    this.#top = this.#box.scrollTop;
     this.#tell();
   }
 
   #scrolled = () => {
-    this.#atEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight <= NEAR_END_PX;
+    const { scrollTop, scrollHeight, clientHeight } = this.#box;
+    const near = scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
+    // Only going up leaves the end: a view that shrank, or content that grew, is settled by the observer.
+    if (near || scrollTop < this.#top) this.#atEnd = near;
+    this.#top = scrollTop;
     this.#tell();
   };
 

@@ -3,13 +3,12 @@
 
 import { Emitter } from "../net/emitter.js";
 import { isChange } from "../net/frames.js";
+import { Arrivals } from "./arrivals.js";
 import { Following } from "./following.js";
 
 /** @typedef {import("../net/frames.js").Frame} Frame */
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/frames.js").ErrorFrame} ErrorFrame */
-/** @typedef {import("../net/frames.js").HistoryFrame} HistoryFrame */
-/** @typedef {import("../net/frames.js").ChangeFrame} ChangeFrame */
 /** @typedef {import("../net/frames.js").SystemFrame} SystemFrame */
 /** @typedef {import("./room.js").Room} Room */
 /**
@@ -28,8 +27,6 @@ import { Following } from "./following.js";
  * @property {SystemFrame} welcome
  */
 
-const KEPT_MESSAGES = 1_500; // in memory and in the page, while the end is looked at
-const TRIMMED_MESSAGES = 500;
 const PROBE_MS = 3_000;
 
 /** @extends {Emitter<ChatEvents>} */
@@ -41,7 +38,7 @@ export class Chat extends Emitter {
   #fetchOlder;
   #me;
   #following;
-  #attended = false;
+  #arrivals;
 
   /**
    * @param {object} parts
@@ -62,6 +59,7 @@ export class Chat extends Emitter {
     this.#fetchOlder = fetchOlder;
     this.#me = me;
     this.#following = new Following({ socket, outbox, sender, me: me.id, room });
+    this.#arrivals = new Arrivals({ following: this.#following, outbox, sender, me: me.id, told: this });
     socket.on("frame", (frame) => this.#take(frame));
     socket.on("close", () => this.#closed());
     outbox.on("removed", () => this.#following.leaveIdle());
@@ -99,7 +97,7 @@ export class Chat extends Emitter {
     this.#following.current = room;
     left.reading.leave();
     left.typing.clear();
-    this.#attended = false;
+    this.#arrivals.attended = false;
     if (room.log.position !== null) {
       room.reading.open(room.log.messages);
       room.reading.told(0, 0); // what came since is counted as it comes
@@ -111,7 +109,7 @@ export class Chat extends Emitter {
 
   /** @param {boolean} attended the page is looked at, and the end of the current room is in view */
   attend(attended) {
-    this.#attended = attended;
+    this.#arrivals.attended = attended;
   }
 
   /**
@@ -159,7 +157,7 @@ export class Chat extends Emitter {
     room.loadingOlder = false;
     if (page === null || room.log.oldestSeq !== before) return page !== null;
     const put = room.log.older(page.messages, page.more);
-    for (const message of put) this.#settle(message);
+    for (const message of put) this.#arrivals.settle(message);
     if (room === this.current) this.emit("older", { room, put });
     return true;
   }
@@ -173,12 +171,12 @@ export class Chat extends Emitter {
 
   /** @param {Frame} frame */
   #take(frame) {
-    if (isChange(frame)) return this.#change(frame);
+    if (isChange(frame)) return this.#arrivals.change(frame);
     switch (frame.type) {
       case "system":
         return this.#welcome(frame);
       case "history":
-        return this.#history(frame);
+        return this.#arrivals.history(frame);
       case "ack":
         this.emit("acknowledged", frame);
         return this.#sender.delivered(frame.nonce);
@@ -206,61 +204,6 @@ export class Chat extends Emitter {
     this.emit("welcome", frame);
     this.#outbox.reload();
     this.#following.followWaiting();
-  }
-
-  /** @param {HistoryFrame} frame */
-  #history(frame) {
-    const room = this.room(frame.room);
-    const first = room.log.position === null;
-    const before = room.log.position ?? 0;
-    room.followed = true;
-    room.resuming = frame.more;
-    const { reset, put } = room.log.history(frame);
-    const news = first ? [] : put.filter((message) => message.seq > before && !message.deletedAt);
-    const lineMoved = news.filter((message) => room.reading.arrived(message, this.#attends(room))).length > 0;
-    if (first) room.reading.open(room.log.messages);
-    for (const message of put) this.#settle(message);
-    if (room === this.current) {
-      if (reset) this.emit("shown", room);
-      else if (put.length > 0) this.emit("put", { room, put });
-      if (lineMoved) this.emit("line", room);
-    } else if (!first) this.emit("badge", room);
-    if (frame.more) return;
-    this.#sender.openRoom(room.slug);
-    this.#following.leaveIdle();
-    this.#following.follow(this.current);
-  }
-
-  /** @param {ChangeFrame} frame */
-  #change(frame) {
-    const room = this.room(frame.room);
-    const change = room.log.change(frame);
-    if (change.kind === "gap") return this.#following.resume(room);
-    if (change.kind === "stale") return;
-    const { message } = frame;
-    const isNew = frame.type === "message" && !change.known;
-    const lineMoved = isNew && room.reading.arrived(message, this.#attends(room));
-    if (isNew) room.typing.ended(message.from);
-    this.#settle(message);
-    if (room !== this.current) return isNew ? this.emit("badge", room) : undefined;
-    if (change.put.length > 0) this.emit("put", { room, put: change.put });
-    if (lineMoved) this.emit("line", room);
-    if (isNew) this.emit("typing", room);
-    if (isNew) this.emit("badge", room);
-    if (this.#attends(room) && room.log.messages.length > KEPT_MESSAGES) {
-      this.emit("trimmed", { room, gone: room.log.trim(TRIMMED_MESSAGES) });
-    }
-  }
-
-  /**
-   * One's own message in the log ends its time in the outbox.
-   * @param {Message} message
-   */
-  #settle(message) {
-    if (message.nonce === undefined || message.userId !== this.#me.id) return;
-    if (this.#outbox.get(message.nonce) === undefined) return;
-    this.emit("acknowledged", { nonce: message.nonce, id: message.id, seq: message.seq });
-    this.#sender.delivered(message.nonce);
   }
 
   /** @param {import("../net/frames.js").PresenceFrame} frame */
@@ -306,10 +249,5 @@ export class Chat extends Emitter {
   #closed() {
     this.#following.closed();
     this.emit("typing", this.current);
-  }
-
-  /** @param {Room} room */
-  #attends(room) {
-    return this.#attended && room === this.current;
   }
 }

@@ -7,6 +7,7 @@ import { allowedOn } from "../state/permissions.js";
 import { Throttle } from "../state/throttle.js";
 import { Composer } from "./composer.js";
 import { MessageMenu } from "./message_menu.js";
+import { Past, ToEnd } from "./edges.js";
 import { PeopleList, TypingLine } from "./people.js";
 import { RoomList } from "./rooms.js";
 import { StatusLine } from "./status.js";
@@ -31,9 +32,8 @@ export class ChatView {
   #rooms;
   #people = new PeopleList();
   #typing = new TypingLine();
-  #toEnd = find("#to-end", HTMLButtonElement);
-  #older = find("#load-older", HTMLElement);
-  #start = find("#start", HTMLElement);
+  #past;
+  #toEnd;
   #reading;
 
   /**
@@ -56,6 +56,8 @@ export class ChatView {
     const typing = new Throttle(clock, TYPING_MS, () => chat.typing());
     this.status = new StatusLine({ onTryNow: () => socket.hurry(), onSwitch: () => this.#switch() });
     this.#timeline = new Timeline(page.me, (atEnd, nearStart) => this.#moved(atEnd, nearStart));
+    this.#past = new Past(() => chat.loadOlder());
+    this.#toEnd = new ToEnd(() => this.#timeline.toEnd());
     this.#rooms = new RoomList((slug, title) => this.#go(slug, title));
     this.#composer = new Composer(page.maxMessageLength, {
       onPost: (text) => this.#post(text),
@@ -74,9 +76,7 @@ export class ChatView {
 
   connect() {
     this.#listen();
-    for (const part of [this.status, this.#timeline, this.#composer, this.#menu, this.#rooms]) part.connect();
-    this.#toEnd.addEventListener("click", () => this.#timeline.toEnd());
-    this.#older.addEventListener("click", (event) => this.#loadOlder(event));
+    for (const part of [this.status, this.#timeline, this.#composer, this.#menu, this.#rooms, this.#past, this.#toEnd]) part.connect();
     find("#messages", HTMLElement).addEventListener("click", (event) => this.#settle(event));
     window.addEventListener("popstate", (event) => {
       const room = event.state?.room ?? this.#page.room;
@@ -117,11 +117,11 @@ export class ChatView {
     chat.on("older", ({ room, put }) => {
       this.#timeline.prepend(put);
       this.#timeline.drawLine(room);
-      this.#drawStart(room);
+      this.#past.show(room.log);
     });
     chat.on("trimmed", ({ room, gone }) => {
       this.#timeline.drop(gone);
-      this.#drawStart(room);
+      this.#past.show(room.log);
     });
     chat.on("acknowledged", (ack) => this.#timeline.confirm(ack));
     chat.on("people", ({ people }) => this.#people.show(people.names, people.online));
@@ -148,7 +148,7 @@ export class ChatView {
     } else this.#timeline.show(room, entries);
     this.#people.show(room.people.names, room.people.online);
     this.#typing.show(room.typing);
-    this.#drawStart(room);
+    this.#past.show(room.log);
     for (const element of document.querySelectorAll("#room-title, [data-room-title]")) element.textContent = room.title;
     this.#rooms.mark(room);
     this.#badge(room);
@@ -159,19 +159,12 @@ export class ChatView {
 
   #drawn = "";
 
-  /** @param {Room} room */
-  #drawStart(room) {
-    this.#older.hidden = !room.log.more;
-    this.#older.textContent = room.log.missed ? "Something was missed while you were away · load it" : "Older messages";
-    this.#start.hidden = room.log.more || room.log.position === null;
-  }
-
   /** @param {Message[]} messages */
   #put(messages) {
     const away = !this.#timeline.atEnd;
     this.#timeline.put(messages);
     const others = messages.some((message) => message.userId !== this.#page.me.id && !message.editedAt && !message.deletedAt);
-    if (away && others) this.#toEnd.dataset.news = "true";
+    if (away && others) this.#toEnd.announce();
     if (messages.some(({ id }) => id === this.#composer.editing)) this.#composer.endEdit();
     this.attend();
   }
@@ -187,9 +180,7 @@ export class ChatView {
    * @param {boolean} nearStart
    */
   #moved(atEnd, nearStart) {
-    this.#toEnd.hidden = atEnd;
-    if (atEnd) delete this.#toEnd.dataset.news;
-    find("span", HTMLElement, this.#toEnd).textContent = this.#toEnd.dataset.news ? "New messages" : "To the end";
+    this.#toEnd.show(atEnd);
     if (nearStart && this.#chat.current.log.more && !this.#chat.current.log.missed) void this.#chat.loadOlder();
     this.attend();
   }
@@ -223,14 +214,6 @@ export class ChatView {
     if (button.dataset.action === "retry") this.#sender.retry(nonce);
     if (button.dataset.action === "discard") this.#sender.discard(nonce);
     if (button.dataset.action !== "menu") this.#composer.focus();
-  }
-
-  /** @param {MouseEvent} event */
-  async #loadOlder(event) {
-    event.preventDefault();
-    this.#older.ariaBusy = "true";
-    if (!(await this.#chat.loadOlder())) this.#older.textContent = "Could not be loaded · try again";
-    this.#older.ariaBusy = "false";
   }
 
   /**

@@ -4,7 +4,8 @@ import { find } from "../dom/find.js";
 import { Scroller } from "../dom/scroller.js";
 import { localiseTimes } from "../dom/time.js";
 import { Countdowns } from "./countdowns.js";
-import { DayNames, decorate, placeUnreadLine, rowAfter, rowBefore, tidyEnd } from "./lines.js";
+import { DayNames, decorate, placeUnreadLine } from "./lines.js";
+import { placeRow, takeRow } from "./places.js";
 import { endRefusal, fillPending, fillStored, newRow, readRow } from "./row.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
@@ -100,8 +101,8 @@ export class Timeline {
       for (const message of messages) {
         const pending = message.userId === this.#me.id ? this.#byNonce.get(message.nonce ?? "") : undefined;
         const row = this.#byId.get(message.id) ?? pending ?? newRow();
-        if (pending !== undefined && pending !== row) this.#take(pending);
-        this.#place(this.#store(row, message), message.seq);
+        if (pending !== undefined && pending !== row) takeRow(this.#list, pending);
+        placeRow(this.#list, this.#store(row, message), message.seq);
       }
     });
   }
@@ -154,14 +155,14 @@ export class Timeline {
     if (row === undefined || row.dataset.seq !== undefined) return;
     this.#countdowns.forget(nonce);
     this.#scroller.hold(() => {
-      if (this.#byId.has(id)) return this.#take(row); // it stood here already, stored before a reload
+      if (this.#byId.has(id)) return takeRow(this.#list, row); // it stood here already, stored before a reload
       row.dataset.state = "sent";
       row.dataset.id = id;
       row.dataset.seq = String(seq);
       row.id = `message-${seq}`;
       endRefusal(row);
       this.#byId.set(id, row);
-      this.#place(row, seq);
+      placeRow(this.#list, row, seq);
     });
   }
 
@@ -171,7 +172,7 @@ export class Timeline {
     const row = this.#byNonce.get(entry.nonce);
     this.#byNonce.delete(entry.nonce);
     if (row === undefined || row.dataset.seq !== undefined) return;
-    this.#scroller.hold(() => this.#take(row));
+    this.#scroller.hold(() => takeRow(this.#list, row));
   }
 
   /** @param {Room} room */
@@ -187,37 +188,5 @@ export class Timeline {
     fillStored(row, message, this.#me);
     this.#byId.set(message.id, row);
     return row;
-  }
-
-  /**
-   * Behind the last message with a lower seq, which is nearly always the last.
-   * @param {HTMLElement} row
-   * @param {number} seq
-   */
-  #place(row, seq) {
-    let before = this.#list.lastElementChild;
-    while (before instanceof HTMLElement && (before === row || !(Number(before.dataset.seq) < seq))) before = before.previousElementSibling;
-    if (!row.isConnected || rowBefore(row) !== before) {
-      const followed = rowAfter(row);
-      if (before === null) this.#list.prepend(row);
-      else before.after(row);
-      this.#tidy(followed);
-    }
-    decorate(row);
-    const next = rowAfter(row);
-    if (next !== null) decorate(next);
-  }
-
-  /** @param {HTMLElement} row */
-  #take(row) {
-    const follower = rowAfter(row);
-    row.remove();
-    this.#tidy(follower);
-  }
-
-  /** @param {HTMLElement | null} follower of a row that went */
-  #tidy(follower) {
-    if (follower !== null) decorate(follower);
-    else tidyEnd(this.#list);
   }
 }

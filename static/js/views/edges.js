@@ -1,0 +1,67 @@
+// The two edges of what is shown: where older messages are, and the way back to the end.
+
+import { find } from "../dom/find.js";
+
+export class Past {
+  #older = find("#load-older", HTMLElement);
+  #start = find("#start", HTMLElement);
+  #onLoad;
+
+  /** @param {() => Promise<boolean>} onLoad false when it could not be had */
+  constructor(onLoad) {
+    this.#onLoad = onLoad;
+  }
+
+  connect() {
+    this.#older.addEventListener("click", this.#clicked);
+  }
+
+  disconnect() {
+    this.#older.removeEventListener("click", this.#clicked);
+  }
+
+  /** @param {import("../state/log.js").RoomLog} log */
+  show(log) {
+    this.#older.hidden = !log.more;
+    this.#older.textContent = log.missed ? "Something was missed while you were away · load it" : "Older messages";
+    this.#start.hidden = log.more || log.position === null;
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked = async (event) => {
+    event.preventDefault(); // without scripts it leads to a page of its own
+    this.#older.ariaBusy = "true";
+    if (!(await this.#onLoad())) this.#older.textContent = "Could not be loaded · try again";
+    this.#older.ariaBusy = "false";
+  };
+}
+
+export class ToEnd {
+  #button = find("#to-end", HTMLButtonElement);
+  #words = find("span", HTMLElement, this.#button);
+  #onClick;
+
+  /** @param {() => void} onClick */
+  constructor(onClick) {
+    this.#onClick = onClick;
+  }
+
+  connect() {
+    this.#button.addEventListener("click", this.#onClick);
+  }
+
+  disconnect() {
+    this.#button.removeEventListener("click", this.#onClick);
+  }
+
+  /** Something new came below what is in view. */
+  announce() {
+    this.#words.textContent = "New messages";
+  }
+
+  /** @param {boolean} atEnd */
+  show(atEnd) {
+    if (atEnd) this.#words.textContent = "To the end";
+    this.#button.hidden = atEnd;
+  }
+}
