@@ -1,7 +1,7 @@
 """Who belongs here: roles, disabling, one-time sign-in links and join links.
 
-Called by the pages of administration with the person who acts, and by `Administration` with None: the machine's owner,
-who may do everything but remove the last owner.
+Called by the pages of administration with the person who acts, and by `Administration` with None: the machine's
+owner, who may do everything but remove the last owner.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class People:
         return self._changed(structs.replace(target, role=wanted))
 
     async def disable(self, actor: Account | None, account_id: str) -> Account:
-        """Nobody signs in with it any more, and its open sockets close with 4403. Raises `ChatError("last_owner")`."""
+        """Nobody signs in with it any more, its sockets close with 4403. Raises `ChatError("last_owner")`."""
         target = await self._target(actor, account_id)
         if not await self._accounts.set_disabled(account_id, True):
             raise ChatError("last_owner", "The last owner cannot be disabled.")

@@ -1,6 +1,6 @@
 """Who may do what: the one place where roles mean something.
 
-Asked on joining, on every action and before every change of an audience; it looks nothing up and remembers nothing.
+Asked on joining, on every action and before every change of an audience; looks nothing up, remembers nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def allows(
 ) -> bool:
     """Whether `actor` may do `action`, in `room`, to `target`, granting `role`, where these matter.
 
-    A role can be granted only up to one's own, and nobody changes somebody of a higher role. Every room is public
-    to those who can sign in.
+    A role can be granted only up to one's own, and nobody changes somebody of a higher role. Every room is
+    public to those who can sign in.
     """
     if actor.disabled:
         return False

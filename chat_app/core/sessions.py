@@ -1,7 +1,7 @@
 """Sign-ins: opening, recognising and ending sessions.
 
-`Identity` and `People` call it. A token goes to the browser, only its SHA-256 is stored. What was read is kept in a
-bounded cache, which holds because every change of an account or a session in this process goes through here.
+`Identity` and `People` call it. A token goes to the browser, only its SHA-256 is stored. What was read is kept
+in a bounded cache, which holds because every change of an account or a session goes through here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ SEEN_STEP_MS = 60_000
 """A session is noted as seen once in this time: an exact moment is worth no write."""
 CACHE_LIMIT = 10_000
 """Sessions kept in memory; beyond it the one cached first is read again."""
+KNOWN_LIMIT = 50_000
+"""Sessions whose end is known without asking the database; beyond it the one used longest ago is forgotten."""
 AGENT_LIMIT = 200
 TOKEN_LIMIT = 128
 
@@ -54,6 +56,9 @@ class Sessions:
         self._cache: dict[str, tuple[Session, Account]] = {}
         self._generation = 0
         self._seen: dict[str, int] = {}
+        self._known: dict[
+            str, tuple[int, int]
+        ] = {}  # by id: (absolute end, last seen), used last stands last
 
     async def open(
         self, account_id: str, *, address: str, agent: str, confirmed: bool = True
@@ -75,7 +80,7 @@ class Sessions:
         return session, token
 
     async def authenticate(self, token: str) -> tuple[Session, Account] | None:
-        """Whose session this is; None when unknown, ended, expired, idle for too long, or the account is disabled."""
+        """Whose session this is; None when unknown, ended, expired, idle too long, or the account is disabled."""
         if len(token) > TOKEN_LIMIT:
             return None
         key = digest(token)
@@ -84,20 +89,34 @@ class Sessions:
             return None
         session, account = found
         now = self._clock_ms()
-        if account.disabled or now >= session.expires_ms or now - session.last_seen_ms >= IDLE_MS:
+        seen_ms = max(session.last_seen_ms, self._known.get(session.id, (0, 0))[1])
+        if account.disabled or now >= session.expires_ms or now - seen_ms >= IDLE_MS:
             return None
-        if now - session.last_seen_ms >= SEEN_STEP_MS:
-            session = structs.replace(session, last_seen_ms=now)
-            self._seen[session.id] = now
-            if key in self._cache:
-                self._cache[key] = (session, account)
-        return session, account
+        if now - seen_ms >= SEEN_STEP_MS:
+            self._seen[session.id] = seen_ms = now
+        self._note(session.id, session.expires_ms, seen_ms)
+        return structs.replace(session, last_seen_ms=seen_ms), account
+
+    def has_ended(self, session_id: str) -> bool:
+        """Whether the session of an open socket reached its absolute end; an open socket is use of it."""
+        expires_ms, seen_ms = self._known.get(session_id, (0, 0))
+        now = self._clock_ms()
+        if not expires_ms:
+            return False
+        if now >= expires_ms:
+            return True
+        if now - seen_ms >= SEEN_STEP_MS:
+            self._seen[session_id] = seen_ms = now
+        self._note(session_id, expires_ms, seen_ms)
+        return False
 
     async def of(self, account_id: str) -> list[Session]:
         """The living sessions of an account, newest first."""
         now = self._clock_ms()
         sessions = [
-            structs.replace(session, last_seen_ms=max(session.last_seen_ms, self._seen.get(session.id, 0)))
+            structs.replace(
+                session, last_seen_ms=max(session.last_seen_ms, self._known.get(session.id, (0, 0))[1])
+            )
             for session in await self._accounts.sessions(account_id)
         ]
         return [s for s in sessions if now < s.expires_ms and now - s.last_seen_ms < IDLE_MS]
@@ -116,6 +135,7 @@ class Sessions:
         self.forget(account_id)
         for session_id in ended:
             self._seen.pop(session_id, None)
+            self._known.pop(session_id, None)
         if ended:
             self._on_ended(ended, code, reason)
         return ended
@@ -140,6 +160,12 @@ class Sessions:
             await self._accounts.touch_sessions(seen)
         except Busy:
             self._seen = seen | self._seen
+
+    def _note(self, session_id: str, expires_ms: int, seen_ms: int) -> None:
+        self._known.pop(session_id, None)
+        while len(self._known) >= KNOWN_LIMIT:
+            del self._known[next(iter(self._known))]
+        self._known[session_id] = (expires_ms, seen_ms)
 
     async def _read(self, key: str) -> tuple[Session, Account] | None:
         while True:

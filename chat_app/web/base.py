@@ -1,0 +1,307 @@
+"""What all handlers share: who may call, from where, as whom, with which headers, and how a refusal looks.
+
+The one place where a `ChatError` becomes an HTTP answer. Pages and JSON derive from `BaseHandler`; so does the
+socket, which checks for itself in its own `prepare`.
+"""
+
+from __future__ import annotations
+
+import enum
+import http
+import logging
+from typing import Any, NoReturn, assert_never
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from tornado.web import HTTPError, RequestHandler
+
+from chat_app.core.limits import address_key
+from chat_app.core.permissions import allows
+from chat_app.errors import ChatError
+from chat_app.logs import log_event
+from chat_app.models import Account, Session
+from chat_app.web.gate import COOKIE_DAYS, cookie_name, peer, session_token
+from chat_app.web.services import Services, State
+
+__all__ = ["Access", "BaseHandler", "Services", "State", "status_of"]
+
+_log = logging.getLogger("chat_app.web")
+_FIELDS_LIMIT = 50
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_STATUS = {
+    "bad_credentials": 401, "forbidden": 403, "not_found": 404,
+    "taken": 409, "last_owner": 409, "disabled": 409, "gone": 410, "rate_limited": 429, "busy": 503,
+}  # fmt: skip
+_SENTENCES = {
+    400: "The server could not read this request.",
+    401: "Sign in first.",
+    403: "This is not allowed from here, or not for you.",
+    404: "There is no such page, or you may not see it.",
+    405: "This address is not for that.",
+    410: "This is gone.",
+    413: "That was too much at once.",
+    429: "Too many tries. Wait a little.",
+    503: "The server is busy. Try again in a moment.",
+}
+_HEADERS = {
+    "Server": "roomlog",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+}
+_HSTS = "max-age=31536000"
+
+
+class Access(enum.Enum):
+    """Who may call a handler; `routes` refuses to make an application with one that does not say."""
+
+    PUBLIC = "everybody"
+    MEMBER = "who is signed in"
+    ADMIN = "who manages accounts and gave the password lately"
+
+
+def status_of(error: ChatError) -> int:
+    """The HTTP status of a refusal."""
+    return _STATUS.get(error.code, 400)
+
+
+class BaseHandler(RequestHandler):
+    """A request of a person or of a browser's script."""
+
+    access: Access
+    any_host = False
+    """For load balancers, which ask by address."""
+    answers_json = False
+
+    def initialize(self, services: Services) -> None:
+        """Called first by Tornado: everything the rest needs without asking anybody."""
+        self.services = services
+        self.session: Session | None = None
+        self.account: Account | None = None
+        self.client_address, self.scheme = peer(self.request, services.settings.trusted_proxies)
+        self.remote = address_key(self.client_address)
+        try:
+            urlsplit(self.request.headers.get("Origin", ""))
+        except ValueError:  # Tornado would stumble over it
+            self.request.headers["Origin"] = "null"
+        self.set_default_headers()
+
+    def set_default_headers(self) -> None:
+        """The headers of every answer, errors too."""
+        for name, value in _HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("Cache-Control", "no-store")
+        services: Services | None = getattr(self, "services", None)  # Tornado asks once before `initialize`
+        if services is not None:
+            self.set_header("Content-Security-Policy", services.assets.policy)
+            if self.scheme == "https":
+                self.set_header("Strict-Transport-Security", _HSTS)
+
+    async def prepare(self) -> None:
+        """Host, method, origin, session, access: in this order, before any handler's own work."""
+        if not self.any_host and not self.host_allowed():
+            raise HTTPError(403)
+        if self.request.method not in self._methods():
+            raise HTTPError(405)
+        if self.request.method not in _SAFE_METHODS:
+            self._check_post()
+        await self.authenticate()
+        self._check_access()
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        """For Tornado's `cross_origin_protection`; what the browser itself calls another site never is ours."""
+        cross = self.request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        return not cross and self.origin_allowed(origin)
+
+    def host_allowed(self) -> bool:
+        """Whether the one `Host` is of the allow-list."""
+        hosts = self.request.headers.get_list("Host")
+        return len(hosts) == 1 and hosts[0].strip().lower() in self.services.hosts
+
+    def origin_allowed(self, origin: str) -> bool:
+        """Whether it is of the allow-list, exactly; case does not count in scheme and host."""
+        return origin.lower() in self.services.origins
+
+    async def authenticate(self) -> None:
+        """Set `session` and `account` when the cookie is a living session's."""
+        token = session_token(self.request, cookie_name(self.scheme), self.settings["cookie_secret"])
+        found = await self.services.identity.authenticate(token) if token else None
+        self.session, self.account = found or (None, None)
+        self.current_user = self.account
+
+    @property
+    def me(self) -> Account:
+        """Who is signed in; for handlers that only members call."""
+        assert self.account is not None
+        return self.account
+
+    @property
+    def my_session(self) -> Session:
+        """The session; for handlers that only members call."""
+        assert self.session is not None
+        return self.session
+
+    @property
+    def agent(self) -> str:
+        """The browser, as it calls itself."""
+        return self.request.headers.get("User-Agent", "")
+
+    def field(self, name: str) -> str:
+        """A field of the form, untouched; empty when absent. Raises 400 when it is not UTF-8."""
+        values = self.request.body_arguments.get(name)
+        try:
+            return values[-1].decode() if values else ""
+        except UnicodeDecodeError:
+            raise HTTPError(400) from None
+
+    def open_cookie(self, token: str) -> None:
+        """Give the browser a session's token."""
+        name = cookie_name(self.scheme)
+        self.set_signed_cookie(
+            name, token, expires_days=COOKIE_DAYS, version=2, path="/", httponly=True,
+            samesite="Lax", secure=self.scheme == "https",
+        )  # fmt: skip
+
+    def drop_cookie(self) -> None:
+        """Take it away again."""
+        name = cookie_name(self.scheme)
+        self.clear_cookie(name, path="/", httponly=True, samesite="Lax", secure=self.scheme == "https")
+
+    def go(self, path: str) -> None:
+        """303: the browser gets `path`."""
+        self.redirect(path, status=303)
+
+    def origin_here(self) -> str:
+        """The site's origin, for links to be copied."""
+        return f"{self.scheme}://{self.request.host.lower()}"
+
+    def render_page(self, template: str, /, *, status: int | None = None, **context: object) -> None:
+        """Finish with a template; what every template is given is added here."""
+        if status is not None:
+            self.set_status(status)
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        assets = self.services.assets
+        everywhere: dict[str, object] = {
+            "user": self.account,
+            "static_url": assets.static_url,
+            "import_map": assets.import_map,
+            "path": self.request.path,
+            "can_administrate": self.account is not None and allows(self.account, "manage_accounts"),
+        }
+        self.finish(assets.loader.load(template).generate(**{**everywhere, **context}))
+
+    def write_json(self, payload: bytes, *, status: int | None = None) -> None:
+        """Finish with JSON."""
+        if status is not None:
+            self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(payload)
+
+    def refused(self, error: ChatError) -> int:
+        """A form is shown again for `error`: sets what belongs to it and returns the status."""
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(whole_seconds(error)))
+        return status_of(error)
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """A `ChatError` that nobody caught gets its own status."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        super().send_error(status_of(error) if isinstance(error, ChatError) else status_code, **kwargs)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """The error as a page, or as JSON for scripts."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        message = _SENTENCES.get(status_code, "Something went wrong here. It is in the server's log.")
+        code = "error"
+        if isinstance(error, ChatError):
+            message, code = error.message, error.code
+            self.refused(error)
+        elif isinstance(error, HTTPError):
+            code = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}.get(
+                status_code, "bad_request"
+            )
+            if "Retry-After" not in self._headers and status_code == 429:
+                self.set_header("Retry-After", "10")
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(sorted(self._methods())))
+        if self.answers_json:
+            body = {"error": {"code": code, "message": message}}
+            self.write_json(msgspec.json.encode(body))
+            return
+        title = http.HTTPStatus(status_code).phrase if status_code in list(http.HTTPStatus) else "Error"
+        self.render_page("pages/error.html", status=status_code, title=title, message=message)
+
+    def log_exception(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Only what nobody foresaw is an event; refusals are counted elsewhere."""
+        if isinstance(error, (ChatError, HTTPError)):
+            return
+        self.services.metrics.errors.inc()
+        log_event(_log, "request.failed", level=logging.ERROR, exc_info=error, route=type(self).__name__)
+
+
+    def _methods(self) -> set[str]:
+        unimplemented = RequestHandler.get
+        return {
+            method for method in self.SUPPORTED_METHODS
+            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower(), unimplemented)
+        }  # fmt: skip
+
+    def _check_post(self) -> None:
+        """Every Origin is ours, whatever else is said; with a cookie there is an Origin or Sec-Fetch-Site."""
+        headers = self.request.headers
+        origins = headers.get_list("Origin")
+        if len(origins) > 1 or not all(self.origin_allowed(origin) for origin in origins):
+            raise HTTPError(403)
+        if not origins and "Sec-Fetch-Site" not in headers and "Cookie" in headers:
+            raise HTTPError(403)
+        if sum(map(len, self.request.body_arguments.values())) > _FIELDS_LIMIT:
+            raise HTTPError(400)
+
+    def _check_access(self) -> None:
+        match self.access:
+            case Access.PUBLIC:
+                return
+            case Access.MEMBER:
+                if self.account is None:
+                    self._to_sign_in()
+            case Access.ADMIN:
+                if self.account is None:
+                    self._to_sign_in()
+                elif not allows(self.account, "manage_accounts"):
+                    raise HTTPError(403)
+                elif not self.services.identity.is_confirmed(self.my_session):
+                    self.go(f"/confirm?next={quote(self._page_path(), safe='')}")
+            case _:
+                assert_never(self.access)
+
+    def _to_sign_in(self) -> None:
+        if self.answers_json:
+            raise HTTPError(401)
+        self.go(f"/login?next={quote(self._page_path(), safe='')}")
+
+    def _page_path(self) -> str:
+        """The page to come back to: a post's own is the one that has its form."""
+        if self.request.method in _SAFE_METHODS:
+            return self.request.uri or "/"
+        return "/" + self.request.path.lstrip("/").partition("/")[0]
+
+
+def whole_seconds(error: ChatError) -> int:
+    """Seconds to wait, rounded up, at least one."""
+    return max(1, -int(-(error.retry_after or 0) // 1))
+
+
+class NotFoundPage(BaseHandler):
+    """Every address that is none."""
+
+    access = Access.PUBLIC
+
+    async def prepare(self) -> NoReturn:
+        """404, whatever the method."""
+        if not self.host_allowed():
+            raise HTTPError(403)
+        await self.authenticate()
+        raise HTTPError(404)
+
+

@@ -1,0 +1,104 @@
+"""The one list of addresses, and the Tornado application made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.routing import URLSpec
+from tornado.web import Application, RequestHandler, StaticFileHandler
+
+from chat_app.web import account, ops, pages, people, sessions
+from chat_app.web.base import Access, BaseHandler, NotFoundPage, Services
+from chat_app.web.gate import signing_keys
+from chat_app.web.socket import ChatSocket
+from chat_app.web.templates import STATIC_PREFIX
+
+_SLUG = r"([a-zA-Z0-9_-]{1,32})"
+_ID = r"([a-zA-Z0-9_-]{1,64})"
+
+ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
+    (r"/", pages.Start),
+    (r"/setup-needed", sessions.SetupNeeded),
+    (r"/setup", sessions.Setup),
+    (r"/login", sessions.Login),
+    (r"/register", sessions.Register),
+    (r"/logout", sessions.Logout),
+    (rf"/join/{_ID}", sessions.Join),
+    (rf"/link/{_ID}", sessions.SignInLink),
+    (r"/session", sessions.SessionInfo),
+    (r"/confirm", sessions.Confirm),
+    (r"/rooms", pages.Rooms),
+    (rf"/rooms/{_SLUG}", pages.RoomPage),
+    (rf"/rooms/{_SLUG}/messages", pages.RoomMessages),
+    (r"/account", account.AccountPage),
+    (r"/account/password", account.Password),
+    (r"/account/sessions/end-others", account.EndOthers),
+    (rf"/account/sessions/{_ID}/end", account.EndSession),
+    (r"/people", people.PeoplePage),
+    (rf"/people/{_ID}/role", people.SetRole),
+    (rf"/people/{_ID}/disable", people.Disable),
+    (rf"/people/{_ID}/enable", people.Enable),
+    (rf"/people/{_ID}/link", people.MakeSignInLink),
+    (r"/join-links", people.JoinLinks),
+    (rf"/join-links/{_ID}/revoke", people.RevokeJoinLink),
+    (r"/healthz", ops.Healthz),
+    (r"/readyz", ops.Readyz),
+    (r"/metrics", ops.MetricsPage),
+    (r"/chat", ChatSocket),
+)
+
+
+class StaticFiles(BaseHandler, StaticFileHandler):
+    """`/static/`, and the two names browsers ask for unbidden."""
+
+    access = Access.PUBLIC
+
+    def initialize(self, services: Services, path: str = "", **kwargs: Any) -> None:  # type: ignore[override]
+        """Both parents' shares."""
+        BaseHandler.initialize(self, services)
+        StaticFileHandler.initialize(self, path)
+
+    def set_default_headers(self) -> None:
+        """What has a version in its address may be kept; Tornado says so itself."""
+        super().set_default_headers()
+        self.clear_header("Cache-Control")
+
+    async def authenticate(self) -> None:
+        """The same for everybody, so nobody is asked who he is."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """The icon under its old name."""
+        return "icons/favicon.svg" if url_path == "favicon.ico" else super().parse_url_path(url_path)
+
+
+def make_routes(services: Services) -> list[URLSpec]:
+    """Every address with its handler. Raises TypeError when a handler does not say who may call it."""
+    for pattern, handler in ROUTES:
+        check_access(pattern, handler)
+    return [URLSpec(pattern + r"\Z", handler, {"services": services}) for pattern, handler in ROUTES]
+
+
+def check_access(pattern: str, handler: type[RequestHandler]) -> None:
+    """Raises TypeError when `handler` does not declare its access."""
+    if not isinstance(getattr(handler, "access", None), Access):
+        raise TypeError(f"{handler.__name__} at {pattern} does not say who may call it.")
+
+
+def make_application(services: Services) -> Application:
+    """The application that `app.py` serves."""
+    keys, newest = signing_keys(services.settings.cookie_secret)
+    return Application(
+        make_routes(services),
+        cookie_secret=keys,
+        key_version=newest,
+        cross_origin_protection=True,
+        default_handler_class=NotFoundPage,
+        default_handler_args={"services": services},
+        static_path=str(services.assets.static),
+        static_url_prefix=STATIC_PREFIX,
+        static_handler_class=StaticFiles,
+        static_handler_args={"services": services},
+        log_function=lambda handler: None,
+        compress_response=False,
+        debug=False,
+    )

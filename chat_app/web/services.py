@@ -1,0 +1,76 @@
+"""What every handler is given: the parts of the running application, made by `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from chat_app.core.administration import Administration
+from chat_app.core.chat import Chat
+from chat_app.core.connections import Connections
+from chat_app.core.identity import Identity
+from chat_app.core.limits import SlidingWindow
+from chat_app.core.rooms import Registry, Tasks
+from chat_app.core.unread import Unreads
+from chat_app.metrics import Metrics
+from chat_app.ports import Database
+from chat_app.settings import Settings
+from chat_app.web.templates import Assets, load_assets
+
+
+@dataclass(slots=True)
+class State:
+    """Where the process stands, for `/readyz`."""
+
+    ready: bool = False
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One for an application."""
+
+    settings: Settings
+    identity: Identity
+    administration: Administration
+    database: Database
+    chat: Chat
+    registry: Registry
+    connections: Connections
+    unreads: Unreads
+    metrics: Metrics
+    tasks: Tasks
+    state: State
+    handshakes: SlidingWindow
+    """Handshakes refused with 401, by `BaseHandler.remote`."""
+    clock_ms: Callable[[], int]
+    socket_limit: int
+    """Sockets the process has descriptors for."""
+    assets: Assets = field(default_factory=load_assets)
+    origins: frozenset[str] = field(init=False)
+    hosts: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        origins = frozenset(self.settings.allowed_origins)
+        object.__setattr__(self, "origins", origins)
+        object.__setattr__(self, "hosts", _hosts(origins))
+
+    def clients(self) -> int:
+        """Open sockets."""
+        return len(self.connections)
+
+    def full(self) -> bool:
+        """Whether one more socket is one too many for the process."""
+        return self.clients() >= self.socket_limit
+
+
+def _hosts(origins: frozenset[str]) -> frozenset[str]:
+    """What `Host` may be for these origins: with the scheme's own port or without it."""
+    hosts = set()
+    for origin in origins:
+        parts = urlsplit(origin)
+        hosts.add(parts.netloc)
+        if parts.port is None:
+            hosts.add(f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}")
+    return frozenset(hosts)

@@ -1,0 +1,106 @@
+"""The templates and static files: where they are, how a template is filled, and what the import map says.
+
+Read once for an application. The folders stand inside the package when it was installed, else beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from tornado.template import BaseLoader, Template
+from tornado.web import StaticFileHandler
+
+import chat_app
+
+STATIC_PREFIX = "/static/"
+_PACKAGE = Path(chat_app.__file__).parent
+
+
+def folder(name: str) -> Path:
+    """`templates` or `static`, inside the package or beside it."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+class PageTemplate(Template):
+    """A Jinja2 template with Tornado's interface."""
+
+    def __init__(self, template: jinja2.Template) -> None:
+        self._template = template
+
+    def generate(self, **kwargs: Any) -> bytes:
+        """The page. Raises `jinja2.UndefinedError` for a name that was not given."""
+        return self._template.render(**kwargs).encode()
+
+
+class PageLoader(BaseLoader):
+    """Loads templates by their path below the folder; all is escaped, nothing undefined passed over."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(root),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+        )
+
+    def resolve_path(self, name: str, parent_path: str | None = None) -> str:
+        """Names are full paths below the folder."""
+        return name
+
+    def _create_template(self, name: str) -> Template:
+        return PageTemplate(self._environment.get_template(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assets:
+    """What the pages are made of."""
+
+    loader: PageLoader
+    static: Path
+    import_map: Markup
+    policy: str
+    """The Content-Security-Policy: closed, with the import map as the one inline script."""
+
+    def static_url(self, path: str) -> str:
+        """The address of a static file with the hash of its content."""
+        return static_url(self.static, path)
+
+
+def load_assets() -> Assets:
+    """Read the folders once: every module's hash goes into the import map."""
+    static = folder("static")
+    text = json.dumps({"imports": _modules(static)}, separators=(",", ":"))
+    proof = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Assets(
+        loader=PageLoader(folder("templates")),
+        static=static,
+        import_map=Markup('<script type="importmap">' + text + "</script>"),
+        policy=_policy(f"'sha256-{proof}'"),
+    )
+
+
+def static_url(static: Path, path: str) -> str:
+    """The versioned address of a file below `static`."""
+    settings = {"static_path": str(static), "static_url_prefix": STATIC_PREFIX}
+    return StaticFileHandler.make_static_url(settings, path)
+
+
+def _modules(static: Path) -> dict[str, str]:
+    paths = sorted(path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js"))
+    return {STATIC_PREFIX + path: static_url(static, path) for path in paths}
+
+
+def _policy(inline_script: str) -> str:
+    return (
+        f"default-src 'none'; script-src 'self' {inline_script}; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; manifest-src 'self'; frame-ancestors 'none'"
+    )
