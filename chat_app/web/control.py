@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from chat_app.data_folder import SOCKET_FILE, DataLock, DataLocked
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
-from chat_app.models import ROLES, Role, rfc3339
+from chat_app.models import rfc3339
 from chat_app.web.control_client import LINE_LIMIT, reachable
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ async def perform(
         case "user.password":
             await administration.set_password(name, _text(arguments, "password"))
         case "user.role":
-            await administration.set_role(name, _role(arguments))
+            await administration.set_role(name, _text(arguments, "role"))
         case "user.disable":
             await administration.disable(name)
         case "user.enable":
@@ -152,13 +152,6 @@ def _text(arguments: Mapping[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise ControlError(f"The argument {name!r} is missing.")
     return value
-
-
-def _role(arguments: Mapping[str, object]) -> Role:
-    for role in ROLES:
-        if role == arguments.get("role"):
-            return role
-    raise ControlError(f"The roles are {', '.join(ROLES)}.")
 
 
 def _request(line: bytes) -> tuple[str, Mapping[str, object]]:

@@ -246,7 +246,7 @@ def test_each_command_is_one_act_of_administration(
         ("dance", {}),
         ("user.disable", {}),
         ("user.disable", {"name": 7}),
-        ("user.role", {"name": "Ada", "role": "king"}),
+        ("user.role", {"name": "Ada"}),
         ("user.add", {"name": "Ada", "role": "owner"}),
         ("backup", {}),
     ],
