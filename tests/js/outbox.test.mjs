@@ -222,3 +222,13 @@ test("a text too large for any frame is refused here: sent, it would close the l
   assert.equal(world.outbox.get(nonce).code, "too_large");
   assert.deepEqual(texts(world.wire), ["small"]);
 });
+
+test("a long backlog goes in portions, each as far as the one before is answered", () => {
+  const world = makeWorld();
+  for (let index = 0; index < 45; index += 1) world.chat.post(`message ${index}`);
+  world.online();
+  assert.equal(texts(world.wire).length, 20);
+  nonces(world.wire).forEach((nonce, index) => world.wire.say({ type: "ack", nonce, room: "lobby", id: `x${index}`, seq: 11 + index }));
+  assert.equal(texts(world.wire).length, 40);
+  assert.deepEqual(texts(world.wire), [...Array(40).keys()].map((index) => `message ${index}`));
+});

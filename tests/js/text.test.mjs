@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { cleanText } from "../../static/js/state/text.js";
+import { cleanText, sendable } from "../../static/js/state/text.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../vectors/text.json", import.meta.url), "utf8"));
 
@@ -17,4 +17,9 @@ test("texts are cleaned and counted as the shared vectors say", () => {
 
 test("a limit of zero is no limit", () => {
   assert.equal(cleanText("x".repeat(5000), 0).error, null);
+});
+
+test("what no message may carry is left out, what belongs to a text stays", () => {
+  assert.equal(sendable("a\u0000b\u001b[1mc\ud800d\u0085"), "ab[1mcd");
+  assert.equal(sendable("tab\tline\r\n😀\u200d"), "tab\tline\r\n😀\u200d");
 });

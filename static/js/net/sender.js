@@ -3,6 +3,7 @@
 /** @typedef {import("./outbox.js").Entry} Entry */
 
 const ANSWER_LIMIT_MS = 15_000; // no ack on an open line for so long: sending again is harmless and surer
+const IN_FLIGHT_LIMIT = 20; // more at once only runs into the server's limits of frames and messages
 const FRAME_LIMIT_BYTES = 16 * 1024; // the server closes the line on a larger frame, again after every reload
 const FULL_BUFFER_PAUSE_MS = 200;
 const DEFAULT_RETRY_SECONDS = 2;
@@ -110,7 +111,7 @@ export class Sender {
   #sendRoom(room, now) {
     for (const { nonce, text, state } of this.#outbox.list(room)) {
       if (state === "refused" || this.#inFlight.has(nonce)) continue;
-      if (now < this.#heldUntil || (this.#oneByOne && this.#inFlight.size > 0)) return;
+      if (now < this.#heldUntil || this.#inFlight.size >= (this.#oneByOne ? 1 : IN_FLIGHT_LIMIT)) return;
       const event = { type: "message", room, text, nonce };
       if (new TextEncoder().encode(JSON.stringify(event)).length > FRAME_LIMIT_BYTES) {
         this.#outbox.refuse(nonce, { code: "too_large", reason: "This message is too large to be sent.", retryAt: null });

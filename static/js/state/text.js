@@ -7,6 +7,16 @@ const INVISIBLE = new RegExp(
 );
 const EDGES = /^\p{White_Space}+|\p{White_Space}+$/gu;
 
+const UNSENDABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]|\p{Surrogate}/gu;
+
+/**
+ * Without what no message may carry: control characters but newline and tab, and halves of characters. Pasting brings them.
+ * @param {string} raw
+ */
+export function sendable(raw) {
+  return raw.replace(UNSENDABLE, "");
+}
+
 /** @typedef {{text: string, length: number, error: "empty" | "too_large" | null}} Cleaned */
 
 /**

@@ -1,7 +1,7 @@
 // Where messages are written. Never disabled: what cannot be sent now waits in the outbox.
 
 import { find } from "../dom/find.js";
-import { cleanText } from "../state/text.js";
+import { cleanText, sendable } from "../state/text.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 /**
@@ -102,7 +102,7 @@ export class Composer {
   /** @param {SubmitEvent} event */
   #submitted = (event) => {
     event.preventDefault();
-    const { text, length, error } = cleanText(this.#text.value, this.limit);
+    const { text, length, error } = cleanText(sendable(this.#text.value), this.limit);
     this.#text.focus();
     if (error === "empty") return;
     if (error === "too_large") return this.note(`${length} characters are too many: ${this.limit} are allowed. Nothing was sent.`, "failure");
