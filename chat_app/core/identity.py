@@ -1,7 +1,7 @@
 """Who somebody is: signing in and out, making an account, the password.
 
-Handlers call it; `people` (roles, links) and `sessions` are its two neighbours and reached through it. It never
-tells whether a name exists, and it writes no password or token anywhere but as a hash.
+Handlers call it; `people` (roles, links) and `sessions` are its two neighbours, reached through it. It never
+tells whether a name exists, and writes no password or token anywhere but as a hash.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Identity:
         self._address_failures = SlidingWindow(FAILURES_OF_ADDRESS, window, monotonic)
         self._registrations = SlidingWindow(REGISTRATIONS_OF_ADDRESS, window, monotonic)
 
-    # -- the first owner --------------------------------------------------------------------------------------
+    # -- the first owner -------------------------------------------------------------------------------------
 
     async def has_owner(self) -> bool:
         """Whether there is an owner; once there is, there always will be."""
@@ -81,7 +81,7 @@ class Identity:
         return self._has_owner
 
     async def setup_token(self) -> str | None:
-        """A fresh token for making the owner, good for an hour, in place of earlier ones; None with an owner."""
+        """A fresh token for making the owner, good for an hour, replacing earlier ones; None with an owner."""
         if await self.has_owner():
             return None
         token = new_token()
@@ -109,7 +109,7 @@ class Identity:
         )
         return (await self.sessions.open(account.id, address=address, agent=agent))[1] if made else None
 
-    # -- signing in and out -----------------------------------------------------------------------------------
+    # -- signing in and out ----------------------------------------------------------------------------------
 
     async def sign_in(self, name: str, password: str, *, address: str, agent: str) -> str:
         """A session token. Raises `ChatError("bad_credentials")`, whatever was wrong, and `RateLimited`."""
@@ -156,7 +156,7 @@ class Identity:
         """Store when sessions were last seen; called every so often and at the end."""
         await self.sessions.flush_seen()
 
-    # -- making an account ------------------------------------------------------------------------------------
+    # -- making an account -----------------------------------------------------------------------------------
 
     async def register(self, name: str, password: str, *, address: str, agent: str) -> str:
         """A new member (the caller knows that registration is open), signed in: a session token."""
@@ -182,7 +182,7 @@ class Identity:
         return link
 
     async def join_by_link(self, code: str, name: str, password: str, *, address: str, agent: str) -> str:
-        """A new account with the link's role, signed in: a session token. Raises as `join_link` and `add` do."""
+        """A new account with the link's role, signed in: its token. Raises as `join_link` and `add` do."""
         link = await self.join_link(code)
         account, password_hash = await self._new(name, password, link.role)
         made = await self._accounts.create_by_link(account, password_hash, code=code, now_ms=self._clock_ms())
@@ -194,7 +194,7 @@ class Identity:
         """A new account. Raises `ChatError` bad_name, bad_password, taken."""
         return await self._accounts.create(*await self._new(name, password, role))
 
-    # -- one's own sessions and password ----------------------------------------------------------------------
+    # -- one's own sessions and password ---------------------------------------------------------------------
 
     def is_linked(self, session: Session) -> bool:
         """Whether it came by a sign-in link just now: a new password may be set without the old one."""
@@ -217,6 +217,7 @@ class Identity:
         if not self.is_linked(session):
             await self._check_own(session, current, address)
         await self._accounts.set_password(account.id, await self._passwords.hash(wanted))
+        self._failures.clear((account.name_key, address_key(address)))
         fresh, token = await self.sessions.open(account.id, address=address, agent=agent)
         await self.sessions.end(account.id, but=fresh.id, reason="password changed")
         return token
@@ -236,7 +237,7 @@ class Identity:
         if not await self.sessions.end(account.id, only=session_id, reason="signed out"):
             raise NotFound("This session has ended already.")
 
-    # -- private ----------------------------------------------------------------------------------------------
+    # -- private ---------------------------------------------------------------------------------------------
 
     async def _new(self, name: str, password: str, role: Role) -> tuple[Account, str]:
         shown, key = clean_name(name)
@@ -247,7 +248,7 @@ class Identity:
     async def _open(self, account: Account, *, address: str, agent: str, password_hash: str | None) -> str:
         """A session, unless the account was disabled or got another password since it was looked at.
 
-        Looked at again once the session is stored: an earlier change is seen here, a later one ends the session.
+        Looked at again once the session is stored: an earlier change is seen here, a later one ends it.
         """
         session, token = await self.sessions.open(
             account.id, address=address, agent=agent, confirmed=password_hash is not None
@@ -288,3 +289,4 @@ class Identity:
                 self._address_failures.refund(place)
         if wrong:
             raise ChatError("bad_credentials", sentence)
+        self._failures.clear((key, place))

@@ -55,6 +55,10 @@ class SlidingWindow:
             if not times:
                 del self._times[key]
 
+    def clear(self, key: Hashable) -> None:
+        """Forget everything counted for `key`."""
+        self._times.pop(key, None)
+
     def peek(self, key: Hashable) -> float:
         """What `take` would answer, without counting."""
         times = self._times.get(key)

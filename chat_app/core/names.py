@@ -1,6 +1,6 @@
 """What a name, a password, a room's address and its title may be.
 
-Called by `identity` and the handlers; a bad value is refused with a sentence, never repaired into another one.
+Called by `identity` and the handlers; a bad value is refused with a sentence, never repaired.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ _COMMON = frozenset(
         """
         1234567890 0123456789 9876543210 0987654321 12345678910 123456789a 123456789q 1111111111 0000000000
         1q2w3e4r5t 1q2w3e4r5t6y 1qaz2wsx3edc qwertyuiop qwerty12345 qwerty123456 qwerty1234 qwertyuiop123
-        qwertzuiop azertyuiop asdfghjkl; asdfghjkl1 zxcvbnm123 password12 password123 password1234 password12345
-        passw0rd123 p@ssword123 p@ssw0rd123 passwordpassword password!! password123! mypassword iloveyou12
-        iloveyou123 iloveyouforever letmein1234 letmein123 welcome1234 welcome123 welcome12345 admin12345
-        admin123456 adminadmin administrator changeme123 changemenow football123 baseball123 basketball
-        superman123 batman12345 starwars123 dragon12345 sunshine123 princess123 monkey12345 michael123
-        abcdefghij abcdefghijk abc1234567 abcd123456 a123456789 aaaaaaaaaa qqqqqqqqqq test123456 testtest123
-        secret12345 trustno1234 whatever123 computer123 internet123 correcthorsebatterystaple
+        qwertzuiop azertyuiop asdfghjkl; asdfghjkl1 zxcvbnm123 password12 password123 password1234
+        password12345 passw0rd123 p@ssword123 p@ssw0rd123 passwordpassword password!! password123!
+        mypassword iloveyou12 iloveyou123 iloveyouforever letmein1234 letmein123 welcome1234 welcome123
+        welcome12345 admin12345 admin123456 adminadmin administrator changeme123 changemenow football123
+        baseball123 basketball superman123 batman12345 starwars123 dragon12345 sunshine123 princess123
+        monkey12345 michael123 abcdefghij abcdefghijk abc1234567 abcd123456 a123456789 aaaaaaaaaa qqqqqqqqqq
+        test123456 testtest123 secret12345 trustno1234 whatever123 computer123 internet123
+        correcthorsebatterystaple
         """,
     )
 )

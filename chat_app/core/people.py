@@ -1,7 +1,7 @@
 """Who belongs here: roles, disabling, one-time sign-in links and join links.
 
-Called by the pages of administration with the person who acts, and by `Administration` with None: the machine's
-owner, who may do everything but remove the last owner.
+Called by the pages of administration with who acts, and by `Administration` with None: the machine's owner,
+who may do everything but remove the last owner.
 """
 
 from __future__ import annotations

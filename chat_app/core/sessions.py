@@ -1,7 +1,7 @@
 """Sign-ins: opening, recognising and ending sessions.
 
-`Identity` and `People` call it. A token goes to the browser, only its SHA-256 is stored. What was read is kept
-in a bounded cache, which holds because every change of an account or a session goes through here.
+`Identity` and `People` call it. A token goes to the browser, only its SHA-256 is stored. What was read is
+kept in a bounded cache, which holds because every change of an account or a session goes through here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEEN_STEP_MS = 60_000
 CACHE_LIMIT = 10_000
 """Sessions kept in memory; beyond it the one cached first is read again."""
 KNOWN_LIMIT = 50_000
-"""Sessions whose end is known without asking the database; beyond it the one used longest ago is forgotten."""
+"""Sessions whose end is known without asking the database; beyond it the least recent is forgotten."""
 AGENT_LIMIT = 200
 TOKEN_LIMIT = 128
 
@@ -80,7 +80,7 @@ class Sessions:
         return session, token
 
     async def authenticate(self, token: str) -> tuple[Session, Account] | None:
-        """Whose session this is; None when unknown, ended, expired, idle too long, or the account is disabled."""
+        """Whose session this is; None when unknown, ended, expired, idle too long, or of a disabled account."""
         if len(token) > TOKEN_LIMIT:
             return None
         key = digest(token)

@@ -47,7 +47,7 @@ class AccountHandler(BaseHandler):
         ]
         self.render_page(
             "pages/account.html",
-            status=self.refused(error) if error else 200,
+            http_status=self.refused(error) if error else 200,
             sessions=sorted(sessions, key=lambda row: not row.current),
             error=error.message if error else None,
             notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),

@@ -1,7 +1,7 @@
 """What all handlers share: who may call, from where, as whom, with which headers, and how a refusal looks.
 
-The one place where a `ChatError` becomes an HTTP answer. Pages and JSON derive from `BaseHandler`; so does the
-socket, which checks for itself in its own `prepare`.
+The one place where a `ChatError` becomes an HTTP answer. Pages and JSON derive from `BaseHandler`; so does
+the socket, which checks for itself in its own `prepare`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class BaseHandler(RequestHandler):
         self._check_access()
 
     def check_trusted_origin(self, origin: str) -> bool:
-        """For Tornado's `cross_origin_protection`; what the browser itself calls another site never is ours."""
+        """For Tornado's `cross_origin_protection`; what a browser calls another site never is ours."""
         cross = self.request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         return not cross and self.origin_allowed(origin)
 
@@ -176,10 +176,10 @@ class BaseHandler(RequestHandler):
         """The site's origin, for links to be copied."""
         return f"{self.scheme}://{self.request.host.lower()}"
 
-    def render_page(self, template: str, /, *, status: int | None = None, **context: object) -> None:
+    def render_page(self, template: str, /, *, http_status: int | None = None, **context: object) -> None:
         """Finish with a template; what every template is given is added here."""
-        if status is not None:
-            self.set_status(status)
+        if http_status is not None:
+            self.set_status(http_status)
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         assets = self.services.assets
         everywhere: dict[str, object] = {
@@ -248,7 +248,7 @@ class BaseHandler(RequestHandler):
         }  # fmt: skip
 
     def _check_post(self) -> None:
-        """Every Origin is ours, whatever else is said; with a cookie there is an Origin or Sec-Fetch-Site."""
+        """Every Origin is ours, whatever else is said; a cookie needs an Origin or Sec-Fetch-Site."""
         headers = self.request.headers
         origins = headers.get_list("Origin")
         if len(origins) > 1 or not all(self.origin_allowed(origin) for origin in origins):

@@ -1,4 +1,4 @@
-"""What a request says of where it comes from: address and scheme behind trusted proxies, the session's cookie.
+"""What a request says of where it comes from: address and scheme behind trusted proxies, the cookie.
 
 Functions of a request only; `base` and nobody else calls them.
 """
@@ -73,7 +73,7 @@ def cookie_name(scheme: str) -> str:
 
 
 def session_token(request: HTTPServerRequest, name: str, keys: dict[int, bytes]) -> str | None:
-    """The token in the one cookie `name`; None when absent, given twice, forged, too old or from the future."""
+    """The token in the one cookie `name`; None when absent, given twice, forged, too old, from the future."""
     values = [
         value.strip()
         for line in request.headers.get_list("Cookie")
@@ -82,12 +82,13 @@ def session_token(request: HTTPServerRequest, name: str, keys: dict[int, bytes])
     ]
     if len(values) != 1:
         return None
+    value = values[0][1:-1] if values[0][:1] == values[0][-1:] == '"' else values[0]  # RFC 6265, 4.1.1
     try:
-        payload = decode_signed_value(keys, name, values[0], max_age_days=COOKIE_DAYS, min_version=2)
+        payload = decode_signed_value(keys, name, value, max_age_days=COOKIE_DAYS, min_version=2)
         token = None if payload is None else payload.decode("ascii")
     except ValueError:  # not UTF-8, or numbers that are none
         return None
-    signed_at = _TIMESTAMP.match(values[0])
+    signed_at = _TIMESTAMP.match(value)
     if signed_at is None or int(signed_at[1]) > time.time() + _FUTURE_SECONDS:
         return None
     return token

@@ -1,4 +1,4 @@
-"""For those who run it: `/healthz`, `/readyz`, `/metrics`. Load balancers ask by address: any Host will do."""
+"""For those who run it: `/healthz`, `/readyz`, `/metrics`. Load balancers ask by address: any Host does."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Rooms(RoomsHandler):
         rooms = self.room_rows(await self.unread())
         self.render_page(
             "pages/rooms.html",
-            status=self.refused(error) if error else 200,
+            http_status=self.refused(error) if error else 200,
             rooms=rooms,
             slug=slug,
             title=title,

@@ -54,7 +54,7 @@ class PeopleHandler(BaseHandler):
         accounts = [_account_row(account, self.me) for account in await self.services.identity.people.all()]
         self.render_page(
             "pages/people.html",
-            status=self.refused(error) if error else 200,
+            http_status=self.refused(error) if error else 200,
             accounts=accounts,
             error=error.message if error else None,
             notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
@@ -151,7 +151,7 @@ class JoinLinks(BaseHandler):
         links = [self._row(link) for link in await self.services.identity.people.join_links()]
         self.render_page(
             "pages/join_links.html",
-            status=self.refused(error) if error else 200,
+            http_status=self.refused(error) if error else 200,
             links=links,
             grantable=[role for role in ROLES if allows(self.me, "create_join_link", role=role)],
             error=error.message if error else None,

@@ -52,7 +52,7 @@ class SignInHandler(BaseHandler):
         waiting = error is not None and error.retry_after is not None
         self.render_page(
             "pages/login.html",
-            status=self.refused(failure) if failure else 200,
+            http_status=self.refused(failure) if failure else 200,
             name=name,
             next=target,
             error=error.message if error else None,
@@ -128,7 +128,7 @@ class Setup(SignInHandler):
             )
         except ChatError as error:
             status = self.refused(error)
-            self.render_page("pages/setup.html", status=status, token=token, name=name, error=error.message)
+            self.render_page("pages/setup.html", http_status=status, token=token, name=name, error=error.message)
             return
         if session is None:
             raise NotFound
@@ -171,7 +171,7 @@ class Join(SignInHandler):
                 raise
             status, sentence = self.refused(error), error.message
             self.render_page(
-                "pages/join.html", status=status, code=code, name=name, error=sentence, role=link.role
+                "pages/join.html", http_status=status, code=code, name=name, error=sentence, role=link.role
             )
             return
         await self.enter(token, "join", "/")
@@ -263,6 +263,6 @@ class Confirm(BaseHandler):
             )
         except ChatError as error:
             status = self.refused(error)
-            self.render_page("pages/confirm.html", status=status, next=target, error=error.message)
+            self.render_page("pages/confirm.html", http_status=status, next=target, error=error.message)
             return
         self.go(target)
