@@ -81,7 +81,7 @@ class Identity:
         return self._has_owner
 
     async def setup_token(self) -> str | None:
-        """A fresh token for making the owner, good for an hour, replacing earlier ones; None with an owner."""
+        """A fresh token for making the owner, good for an hour, replacing earlier ones; None with one."""
         if await self.has_owner():
             return None
         token = new_token()

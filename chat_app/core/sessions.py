@@ -80,7 +80,7 @@ class Sessions:
         return session, token
 
     async def authenticate(self, token: str) -> tuple[Session, Account] | None:
-        """Whose session this is; None when unknown, ended, expired, idle too long, or of a disabled account."""
+        """Whose session this is; None when unknown, ended, expired, idle, or of a disabled account."""
         if len(token) > TOKEN_LIMIT:
             return None
         key = digest(token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import http
 import logging
-from typing import Any, NoReturn, assert_never
+from typing import Any, assert_never
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -239,7 +239,6 @@ class BaseHandler(RequestHandler):
         self.services.metrics.errors.inc()
         log_event(_log, "request.failed", level=logging.ERROR, exc_info=error, route=type(self).__name__)
 
-
     def _methods(self) -> set[str]:
         unimplemented = RequestHandler.get
         return {
@@ -248,7 +247,7 @@ class BaseHandler(RequestHandler):
         }  # fmt: skip
 
     def _check_post(self) -> None:
-        """Every Origin is ours, whatever else is said; a cookie needs an Origin or Sec-Fetch-Site."""
+        """Every Origin is ours, whatever else is said; a cookie needs it or Sec-Fetch-Site."""
         headers = self.request.headers
         origins = headers.get_list("Origin")
         if len(origins) > 1 or not all(self.origin_allowed(origin) for origin in origins):
@@ -290,18 +289,3 @@ class BaseHandler(RequestHandler):
 def whole_seconds(error: ChatError) -> int:
     """Seconds to wait, rounded up, at least one."""
     return max(1, -int(-(error.retry_after or 0) // 1))
-
-
-class NotFoundPage(BaseHandler):
-    """Every address that is none."""
-
-    access = Access.PUBLIC
-
-    async def prepare(self) -> NoReturn:
-        """404, whatever the method."""
-        if not self.host_allowed():
-            raise HTTPError(403)
-        await self.authenticate()
-        raise HTTPError(404)
-
-

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from markupsafe import Markup
+from tornado.web import HTTPError
 
 from chat_app.core.names import clean_slug, clean_title
 from chat_app.core.rooms import Room
@@ -66,6 +68,19 @@ class Start(BaseHandler):
             self.go(f"/rooms/{LOBBY}")
         else:
             self.go("/login" if await self.services.identity.has_owner() else "/setup-needed")
+
+
+class NotFoundPage(BaseHandler):
+    """Every address that is none."""
+
+    access = Access.PUBLIC
+
+    async def prepare(self) -> NoReturn:
+        """404, whatever the method."""
+        if not self.host_allowed():
+            raise HTTPError(403)
+        await self.authenticate()
+        raise HTTPError(404)
 
 
 class RoomsHandler(BaseHandler):

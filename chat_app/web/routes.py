@@ -8,7 +8,7 @@ from tornado.routing import URLSpec
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
 from chat_app.web import account, ops, pages, people, sessions
-from chat_app.web.base import Access, BaseHandler, NotFoundPage, Services
+from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
 from chat_app.web.templates import STATIC_PREFIX
@@ -94,7 +94,7 @@ def make_application(services: Services) -> Application:
         cookie_secret=keys,
         key_version=newest,
         cross_origin_protection=True,
-        default_handler_class=NotFoundPage,
+        default_handler_class=pages.NotFoundPage,
         default_handler_args={"services": services},
         static_path=str(services.assets.static),
         static_url_prefix=STATIC_PREFIX,

@@ -128,7 +128,9 @@ class Setup(SignInHandler):
             )
         except ChatError as error:
             status = self.refused(error)
-            self.render_page("pages/setup.html", http_status=status, token=token, name=name, error=error.message)
+            self.render_page(
+                "pages/setup.html", http_status=status, token=token, name=name, error=error.message
+            )
             return
         if session is None:
             raise NotFound
