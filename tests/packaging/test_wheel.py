@@ -54,8 +54,11 @@ def test_installed_wheel_serves_pages_and_static_files(roomlog: Path, tmp_path: 
         assert server.setup_url is not None
         page = server.get(server.setup_url.removeprefix(server.url))
         assert "<form" in page
-        (sheet, *_) = [part for part in page.split('"') if part.startswith("/static/") and ".css" in part]
-        assert "{" in server.get(sheet)
+        named = [part for part in page.split('"') if part.startswith("/static/") and ".css" in part]
+        assert named
+        for url in named:
+            file = ROOT / url.lstrip("/").partition("?")[0]
+            assert server.get(url) == file.read_text(encoding="utf-8")
         assert server.stop() == 0, server.log
 
 
