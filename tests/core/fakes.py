@@ -42,6 +42,9 @@ class FakeSink:
     def progress(self) -> float:
         return time.monotonic()
 
+    def sweep(self) -> None:
+        """Nothing is left unfinished here."""
+
     def close(self, code: int, reason: str) -> None:
         self.closed_with = code
 

@@ -109,3 +109,11 @@ test("trimming keeps the newest, and the others can be paged again", () => {
   assert.deepEqual(log.trim(1).map(({ seq }) => seq), [9]);
   assert.deepEqual([seqs(log), log.more], [[10], true]);
 });
+
+test("where the server sends no history at all, the past can still be paged", () => {
+  const log = new RoomLog();
+  log.history(history("latest", 7));
+  assert.deepEqual([log.more, log.pagedFrom], [true, 8]);
+  log.older([message(6), message(7)], true);
+  assert.deepEqual(seqs(log), [6, 7]);
+});
