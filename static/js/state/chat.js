@@ -150,12 +150,12 @@ export class Chat extends Emitter {
   /** Brings the page before the oldest message; one at a time. */
   async loadOlder() {
     const room = this.current;
-    const before = room.log.oldestSeq;
-    if (room.loadingOlder || !room.log.more || before === null) return true;
+    const before = room.log.pagedFrom;
+    if (room.loadingOlder || !room.log.more) return true;
     room.loadingOlder = true;
     const page = await this.#fetchOlder(room.slug, before);
     room.loadingOlder = false;
-    if (page === null || room.log.oldestSeq !== before) return page !== null;
+    if (page === null || room.log.pagedFrom !== before) return page !== null;
     const put = room.log.older(page.messages, page.more);
     for (const message of put) this.#arrivals.settle(message);
     if (room === this.current) this.emit("older", { room, put });

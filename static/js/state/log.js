@@ -38,6 +38,11 @@ export class RoomLog {
     return this.#messages[0]?.seq ?? null;
   }
 
+  /** Older messages are those before this seq, even where none is shown. */
+  get pagedFrom() {
+    return this.oldestSeq ?? (this.#position ?? 0) + 1;
+  }
+
   /** What a connection or a `join` has to say to go on from here. */
   get cursor() {
     return this.#position === null ? {} : { since: this.#position, epoch: this.#epoch };
@@ -71,7 +76,7 @@ export class RoomLog {
     this.#epoch = frame.epoch;
     this.#position = frame.seq;
     const put = frame.messages.filter((message) => this.#put(message));
-    if (reset) this.#more = (this.oldestSeq ?? 1) > 1;
+    if (reset) this.#more = this.oldestSeq === null ? frame.seq > 0 : this.oldestSeq > 1;
     return { reset, put };
   }
 

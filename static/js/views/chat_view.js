@@ -58,7 +58,11 @@ export class ChatView {
     this.#timeline = new Timeline(page.me, (atEnd, nearStart) => this.#moved(atEnd, nearStart));
     this.#past = new Past(() => chat.loadOlder());
     this.#toEnd = new ToEnd(() => this.#timeline.toEnd());
-    this.#rooms = new RoomList((slug, title) => this.#go(slug, title));
+    this.#rooms = new RoomList({
+      onEnter: (slug, title) => this.#go(slug, title),
+      onTitle: (slug, title) => (chat.room(slug).title = title),
+      fetchRooms: async () => (await fetch("/rooms")).text(),
+    });
     this.#composer = new Composer(page.maxMessageLength, {
       onPost: (text) => this.#post(text),
       onEdit: (id, text) => this.#edit(id, text),

@@ -10,10 +10,19 @@ export class RoomList {
   #icon = find("#favicon", HTMLLinkElement);
   #plainIcon = this.#icon.href;
   #onEnter;
+  #onTitle;
+  #fetchRooms;
 
-  /** @param {(slug: string, title: string) => void} onEnter */
-  constructor(onEnter) {
+  /**
+   * @param {object} calls
+   * @param {(slug: string, title: string) => void} calls.onEnter
+   * @param {(slug: string, title: string) => void} calls.onTitle the title of a room was learnt
+   * @param {() => Promise<string>} calls.fetchRooms the page of rooms
+   */
+  constructor({ onEnter, onTitle, fetchRooms }) {
     this.#onEnter = onEnter;
+    this.#onTitle = onTitle;
+    this.#fetchRooms = fetchRooms;
   }
 
   connect() {
@@ -82,7 +91,22 @@ export class RoomList {
     link.dataset.title = room.title;
     find(".room-link__title", HTMLElement, link).textContent = room.title;
     this.#list.append(entry);
+    void this.#learnTitles();
     return link;
+  }
+
+  /** A room made meanwhile is known by its slug only; the page of rooms tells how it is called. */
+  async #learnTitles() {
+    const page = await this.#fetchRooms().catch(() => "");
+    const titles = new DOMParser().parseFromString(page, "text/html").querySelectorAll("#rooms a");
+    for (const { dataset } of /** @type {NodeListOf<HTMLElement>} */ (titles)) {
+      for (const link of this.#list.querySelectorAll("a")) {
+        if (link.dataset.room !== dataset.room || dataset.title === undefined) continue;
+        link.dataset.title = dataset.title;
+        find(".room-link__title", HTMLElement, link).textContent = dataset.title;
+        this.#onTitle(dataset.room ?? "", dataset.title);
+      }
+    }
   }
 
   /** @param {MouseEvent} event */
