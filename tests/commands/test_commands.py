@@ -173,6 +173,18 @@ def test_a_refusal_is_the_same_line_with_a_server_and_without(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_backup_that_cannot_be_written_is_one_line(data: Path, running: bool) -> None:
+    if running:
+        with Server(data):
+            done = on(data, "backup", "/proc/copy.db")
+    else:
+        done = on(data, "backup", "/proc/copy.db")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def epochs(data: Path) -> dict[str, str]:
     with closing(sqlite3.connect(data / "chat.db")) as database:
         return dict(database.execute("SELECT slug, epoch FROM rooms").fetchall())
