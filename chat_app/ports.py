@@ -175,5 +175,8 @@ class Database(Protocol):
     async def backup(self, path: Path) -> None:
         """A consistent copy into a new file with mode 0600, while everything goes on."""
 
+    async def settle(self) -> None:
+        """Wait until everything that is queued now is committed and its outcome told."""
+
     async def close(self) -> None:
         """Commit what is queued, then close."""

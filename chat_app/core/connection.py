@@ -36,6 +36,9 @@ class Sink(Protocol):
     def progress(self) -> float:
         """When the system last took something, in seconds of the monotonic clock."""
 
+    def sweep(self) -> None:
+        """Ends it when a message was begun too long ago."""
+
     def close(self, code: int, reason: str) -> None:
         """Says why and ends it; nothing is written after that."""
 

@@ -110,8 +110,10 @@ class Connections:
                 await asyncio.sleep(0)
 
     def sweep(self) -> None:
-        """Closes who was blocked without any progress for 20 s; he comes back and resumes."""
+        """Closes who was blocked without any progress for 20 s, or leaves a message unfinished."""
         now = self._monotonic()
         for connection in list(self._all):
             if connection.blocked and now - connection.sink.progress() > STALL_SECONDS:
                 connection.close(4408, "too slow")
+            else:
+                connection.sink.sweep()

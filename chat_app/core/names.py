@@ -57,7 +57,8 @@ def clean_name(raw: str) -> tuple[str, str]:
 
 def name_key(raw: str) -> str:
     """What two names share that count as the same: `ADMIN`, `admin` and `\uff41dmin` have one key."""
-    folded = unicodedata.normalize("NFKC", raw).casefold()
+    sound = raw.encode("utf-8", "replace").decode()  # of a lone surrogate no database knows
+    folded = unicodedata.normalize("NFKC", sound).casefold()
     return unicodedata.normalize("NFKC", folded).strip(" ")
 
 

@@ -247,7 +247,7 @@ class BaseHandler(RequestHandler):
         }  # fmt: skip
 
     def _check_post(self) -> None:
-        """Every Origin is ours, whatever else is said; a cookie needs it or Sec-Fetch-Site."""
+        """Every Origin is ours, whatever else is said; with a cookie one or Sec-Fetch-Site stands."""
         headers = self.request.headers
         origins = headers.get_list("Origin")
         if len(origins) > 1 or not all(self.origin_allowed(origin) for origin in origins):

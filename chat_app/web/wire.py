@@ -13,6 +13,7 @@ import logging
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
@@ -112,6 +113,11 @@ class Wire:
         """When the system last took something."""
         return self._progress
 
+    def sweep(self) -> None:
+        """A message in fragments has to be finished some time."""
+        if self._reader.stale(time.monotonic()):
+            self.close(1008, "a message was not finished")
+
     def close(self, code: int, reason: str) -> None:
         """Sends a close frame, behind what is buffered; the peer has 5 s to answer."""
         if self._peer is None or self._close_code:
@@ -134,7 +140,7 @@ class Wire:
 
     def _read(self) -> None:
         try:
-            future = self._stream.read_bytes(READ_BYTES, partial=True)
+            future = asyncio.ensure_future(self._stream.read_bytes(READ_BYTES, partial=True))
         except (StreamClosedError, AssertionError):
             self._end()
             return
@@ -149,8 +155,6 @@ class Wire:
         try:
             for opcode, payload in self._reader.feed(future.result()):
                 self._take(opcode, payload)
-            if self._reader.stale(time.monotonic()):
-                raise FrameError(1008, "a message was not finished")
         except FrameError as error:
             self.close(error.code, error.reason)
             self._drop_reading()
@@ -209,7 +213,7 @@ class Wire:
             self._end()
             return
         try:
-            self._stream.read_bytes(READ_BYTES, partial=True).add_done_callback(self._discard)
+            asyncio.ensure_future(self._stream.read_bytes(READ_BYTES, partial=True)).add_done_callback(self._discard)
         except StreamClosedError:
             self._end()
 

@@ -1,4 +1,7 @@
-"""`ports.Accounts` over SQL: every change is one function in the writer's transaction, so its parts go together."""
+"""`ports.Accounts` over SQL.
+
+Every change is one function in the writer's transaction, so its parts go together or not at all.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ class SqlAccounts:
     async def create_owner(
         self, account: Account, password_hash: str, *, token_hash: str, now_ms: int
     ) -> bool:
-        """Use up the set-up token and store the owner in one transaction. False: a bad token, or an owner exists."""
+        """Use up the set-up token and store the owner together. False: a bad token, or an owner exists."""
 
         def create(connection: Connection) -> bool:
             if people.has_owner(connection):
@@ -60,7 +63,7 @@ class SqlAccounts:
     async def create_by_link(
         self, account: Account, password_hash: str, *, code: str, now_ms: int
     ) -> Account | None:
-        """Use up one use of the join link and store the account with its role; None when the link is not good."""
+        """Use up one use of the link and store the account with its role; None when the link is not good."""
 
         def create(connection: Connection) -> Account | None:
             role = join_links.use(connection, code, now_ms=now_ms)

@@ -52,9 +52,8 @@ def _check_deletion(connection: Connection, change: Amend, message: Message) -> 
     if not change.may_moderate:
         raise Forbidden("You can delete only your own messages.")
     chosen = accounts.c.id.in_([change.actor_id, message.account_id])
-    roles = {
-        key: role for key, role in connection.execute(select(accounts.c.id, accounts.c.role).where(chosen))
-    }
+    found = connection.execute(select(accounts.c.id, accounts.c.role).where(chosen))
+    roles = {account_id: role for account_id, role in found}
     actor, author = roles.get(change.actor_id), roles[message.account_id]
     if actor is None or ROLES.index(author) < ROLES.index(actor):  # the highest role stands first
         raise Forbidden("You cannot delete a message of somebody with a higher role.")

@@ -1,6 +1,7 @@
-"""Storing the changes of rooms inside the writer's transaction: posts in bulk, edits and deletions one by one.
+"""Storing the changes of rooms in the writer's transaction: posts in bulk, edits and deletions one by one.
 
-`Writer` calls `store_changes`; the rules are those of `ports.History`. Every change takes the room's next `seq`.
+`Writer` calls `store_changes`; the rules are those of `ports.History`. Every change takes the room's next
+`seq`.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _store_amend(connection: Connection, change: Amend) -> Committed | ChatError
 
 
 def _refused(error: Exception) -> ChatError:
-    log_event(_log, "database.change_refused", level=logging.WARNING, error=type(error).__name__)
+    log_event(_log, "database.change_refused", level=logging.ERROR, exc_info=error)
     return ChatError("bad_request", "That could not be stored.")
 
 

@@ -109,7 +109,11 @@ class SqlDatabase:
         Raises `ChatError`: `exists` when the file is there, `failed` when it cannot be written.
         """
         async with self._backing_up:
-            await asyncio.to_thread(_back_up, self._path, path.absolute())
+            await asyncio.to_thread(_back_up, self._path, path)
+
+    async def settle(self) -> None:
+        """Wait until everything that is queued now is committed and its outcome told."""
+        await self._writer.write(lambda connection: None)
 
     async def close(self) -> None:
         """Commit what is queued, then close."""
@@ -122,6 +126,7 @@ class SqlDatabase:
 
 
 def _back_up(path: Path, target: Path) -> None:
+    target = target.absolute()
     if target.exists():
         raise ChatError("exists", f"The file {target} is there already.")
     try:

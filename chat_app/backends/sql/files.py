@@ -35,7 +35,7 @@ def path_of(url: str) -> Path:
 
 
 def writing_engine(path: Path, *, journal: str = "WAL") -> Engine:
-    """One connection; its transactions take the write lock at their beginning, and a commit is on the disk."""
+    """One connection; its transactions take the write lock as they begin, and a commit is on the disk."""
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -64,7 +64,12 @@ def reading_engine(path: Path, *, connections: int) -> Engine:
 
 def _engine(connect: object, connections: int, *, begin: str) -> Engine:
     engine = create_engine(
-        "sqlite+pysqlite://", creator=connect, poolclass=QueuePool, pool_size=connections, max_overflow=0
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,  # what people wrote, and hashes, stay out of errors and so of the log
     )
 
     @event.listens_for(engine, "begin")
@@ -75,7 +80,7 @@ def _engine(connect: object, connections: int, *, begin: str) -> Engine:
 
 
 def open_reading(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    """A connection that cannot write. `immutable`: nobody else has the file open, and no file is made beside it."""
+    """A connection that cannot write. `immutable`: nobody has the file open; no file is made beside it."""
     options = "mode=ro&immutable=1" if immutable else "mode=ro"
     return sqlite3.connect(
         f"{path.as_uri()}?{options}",
@@ -98,7 +103,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def new_file_beside(path: Path) -> Iterator[Path]:
-    """An empty private file with a temporary name in the same folder, removed in the end if it is still there."""
+    """An empty private file with a temporary name in the same folder, removed in the end if still there."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     create_private(temporary)
     try:

@@ -25,7 +25,7 @@ class SqlHistory:
         self._writer.submit(change, done)
 
     async def latest(self, room_id: str, *, upto: int, limit: int) -> Page:
-        """The newest `limit` messages with `seq` <= `upto`; `more` when there are older ones; `seq` is `upto`."""
+        """The newest `limit` messages with `seq` <= `upto`, which is the page's `seq`; `more`: older ones."""
         return await self._readers.read(lambda connection: _older(connection, room_id, upto, limit))
 
     async def before(self, room_id: str, seq: int, *, limit: int) -> Page:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, insert, or_, select, update
 from chat_app.backends.sql.schema import accounts, join_links
 from chat_app.models import JoinLink, Role
 
-_SELECT: Select[Any] = select(
+_SELECT: Select[*tuple[Any, ...]] = select(
     join_links.c.code,
     join_links.c.role,
     join_links.c.uses_left,

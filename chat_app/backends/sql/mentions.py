@@ -38,7 +38,7 @@ def look_up(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
     for start in range(0, len(wanted), _LOOKUP_SIZE):
         chosen = accounts.c.name_key.in_(wanted[start : start + _LOOKUP_SIZE])
         rows = connection.execute(select(accounts.c.name_key, accounts.c.id).where(chosen))
-        ids |= {name_key: account_id for name_key, account_id in rows}
+        ids |= dict(rows.all())
     return ids
 
 
@@ -49,7 +49,7 @@ def mentioned(found: list[list[str]], ids: Mapping[str, str], *, author_id: str)
 
 
 def _prefixes(rest: str) -> list[str]:
-    """Prefixes of at most `NAME_LIMIT` characters that end where a word ends; `rest` shows one character more."""
+    """Prefixes of at most `NAME_LIMIT` characters that end where a word ends; `rest` is one longer."""
     line = rest.split("\n", 1)[0]
     ends = [
         end

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, select
 from chat_app.backends.sql.schema import accounts, messages
 from chat_app.models import Message
 
-_SELECT = select(
+_SELECT: Select[*tuple[Any, ...]] = select(
     messages.c.id,
     messages.c.room_id,
     messages.c.seq,
@@ -25,11 +25,11 @@ _SELECT = select(
 ).join_from(messages, accounts)  # in the order of Message's fields
 
 
-def select_messages() -> Select[Any]:
+def select_messages() -> Select[*tuple[Any, ...]]:
     """Messages with their authors; narrow it with `where`."""
     return _SELECT
 
 
-def message_of(row: Row[Any]) -> Message:
+def message_of(row: Row[*tuple[Any, ...]]) -> Message:
     """The message in a row of `select_messages`."""
     return Message(*row)

@@ -12,10 +12,9 @@ def put(
     connection: Connection, token_hash: str, kind: TokenKind, account_id: str | None, expires_ms: int
 ) -> None:
     """Store one; used ones go, and for a `setup` token all earlier ones."""
-    gone = tokens.c.used_ms.is_not(None)
+    connection.execute(delete(tokens).where(tokens.c.used_ms.is_not(None)))
     if kind == "setup":
-        gone |= tokens.c.kind == kind
-    connection.execute(delete(tokens).where(gone))
+        connection.execute(delete(tokens).where(tokens.c.kind == kind))
     connection.execute(
         insert(tokens).values(
             token_hash=token_hash, kind=kind, account_id=account_id, expires_ms=expires_ms, used_ms=None
@@ -38,7 +37,7 @@ def take(connection: Connection, token_hash: str, kind: TokenKind, *, now_ms: in
     return True, row[0]
 
 
-def _good(token_hash: str, kind: TokenKind, now_ms: int) -> Select[tuple[str | None]]:
+def _good(token_hash: str, kind: TokenKind, now_ms: int) -> Select[str | None]:
     return select(tokens.c.account_id).where(
         tokens.c.token_hash == token_hash,
         tokens.c.kind == kind,

@@ -91,7 +91,7 @@ def set_disabled(connection: Connection, account_id: str, disabled: bool) -> boo
 
 
 def _one(connection: Connection, chosen: ColumnElement[bool]) -> tuple[Account, str] | None:
-    row: Row[Any] | None = connection.execute(
+    row: Row[*tuple[Any, ...]] | None = connection.execute(
         select(*ACCOUNT_COLUMNS, accounts.c.password_hash).where(chosen)
     ).one_or_none()
     return None if row is None else (Account(*row[:-1]), row[-1])

@@ -33,7 +33,7 @@ class Readers:
         self._closed = False
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """The result of `query`, run in a thread. Raises `Busy` when too many wait or the database is locked."""
+        """The result of `query`, run in a thread. Raises `Busy` when too many wait or it is locked."""
         if self._closed or self._waiting >= WAITING_LIMIT:
             raise Busy()
         self._waiting += 1

@@ -1,7 +1,8 @@
 """Putting a backup in the place of the database, while no server runs: the command line calls it.
 
-The backup is checked and prepared beside the database, which is exchanged at the end in one step. What was there is
-kept in the folder of backups. Every room gets a new epoch, for what clients know of its log may not be in the backup.
+The backup is checked and prepared beside the database, which is exchanged at the end in one step. What was
+there is kept in the folder of backups. Every room gets a new epoch, for what clients know of its log may not
+be in the backup.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from chat_app.backends.sql.schema import metadata, rooms, tokens
 def restore_database(url: str, backup_path: Path, backups: Path) -> None:
     """Replace the database of `url` by the backup; the caller holds the lock of the data folder.
 
-    Raises `DatabaseError`, with the database untouched, when the backup is missing, damaged, of another program or
-    of a newer version.
+    Raises `DatabaseError`, with the database untouched, when the backup is missing, damaged, of another
+    program or of a newer version.
     """
     path = path_of(url)
     backup = backup_path.absolute()

@@ -24,7 +24,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def stored_revision(path: Path) -> str | None:
-    """The revision of the file, None for an empty one. Raises `DatabaseError` when it is not a database of ours."""
+    """The revision of the file, None for an empty one. Raises `DatabaseError` when it is not one of ours."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             tables = {

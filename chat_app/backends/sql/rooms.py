@@ -11,8 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    Row,
     ScalarSelect,
+    Select,
     and_,
     bindparam,
     func,
@@ -32,7 +32,9 @@ from chat_app.models import LOBBY, RoomInfo, Unread
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
 
-_SELECT = select(rooms.c.id, rooms.c.slug, rooms.c.title, rooms.c.epoch, rooms.c.seq, rooms.c.created_ms)
+_SELECT: Select[*tuple[Any, ...]] = select(
+    rooms.c.id, rooms.c.slug, rooms.c.title, rooms.c.epoch, rooms.c.seq, rooms.c.created_ms
+)
 _ADVANCE = (
     update(read_marks)
     .where(read_marks.c.account_id == bindparam("account"), read_marks.c.room_id == bindparam("room"))
@@ -52,7 +54,7 @@ class SqlRooms:
         """Every room with its head, the oldest first."""
         ordered = _SELECT.order_by(rooms.c.created_ms, rooms.c.slug_key)
         return await self._readers.read(
-            lambda connection: [_room(row) for row in connection.execute(ordered)]
+            lambda connection: [RoomInfo(*row) for row in connection.execute(ordered)]
         )
 
     async def create(self, slug: str, title: str, *, account_id: str, now_ms: int) -> RoomInfo:
@@ -78,12 +80,8 @@ def create_lobby(connection: Connection, *, now_ms: int) -> None:
 
 
 def new_epoch() -> str:
-    """What tells one history of a room from another: no position of an old epoch means anything in a new one."""
+    """What tells one history of a room from another: a position means nothing in another epoch."""
     return secrets.token_urlsafe(9)
-
-
-def _room(row: Row[Any]) -> RoomInfo:
-    return RoomInfo(*row)
 
 
 def _create(

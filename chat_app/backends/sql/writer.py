@@ -1,8 +1,8 @@
 """The one thread that writes: everything that waits is stored in one transaction (group commit).
 
-`History` queues its changes here, the other ports functions. One commit is one synchronisation of the disk, however
-much it stores, and its results reach the event loop in one callback, in the order in which they were queued.
-It knows nothing of what is stored.
+`History` queues its changes here, the other ports functions. One commit is one synchronisation of the
+disk, however much it stores, and its results reach the event loop in one callback, in the order in which they
+were queued. It knows nothing of what is stored.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Writer:
         self._closing = False
         self.failed = False
         """Whether the last transaction was lost to the disk."""
-        self._thread = threading.Thread(target=self._work, name="sql-writer")
+        self._thread = threading.Thread(target=self._work, name="sql-writer", daemon=True)
         self._thread.start()
 
     def submit(self, change: Change, done: Done) -> None:
