@@ -53,7 +53,7 @@ def _check_deletion(connection: Connection, change: Amend, message: Message) -> 
         raise Forbidden("You can delete only your own messages.")
     chosen = accounts.c.id.in_([change.actor_id, message.account_id])
     found = connection.execute(select(accounts.c.id, accounts.c.role).where(chosen))
-    roles = {account_id: role for account_id, role in found}
+    roles = dict(found.all())
     actor, author = roles.get(change.actor_id), roles[message.account_id]
     if actor is None or ROLES.index(author) < ROLES.index(actor):  # the highest role stands first
         raise Forbidden("You cannot delete a message of somebody with a higher role.")

@@ -129,7 +129,7 @@ def _by_nonce(connection: Connection, posts: list[Post]) -> dict[_NonceKey, Mess
 
 def _heads(connection: Connection, room_ids: set[str]) -> dict[str, int]:
     chosen = select(rooms.c.id, rooms.c.seq).where(rooms.c.id.in_(list(room_ids))).with_for_update()
-    return {room_id: seq for room_id, seq in connection.execute(chosen)}
+    return dict(connection.execute(chosen).all())
 
 
 def _mentioned(connection: Connection, posts: list[Post]) -> list[tuple[str, ...]]:
