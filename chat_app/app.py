@@ -38,7 +38,7 @@ from chat_app.metrics import Metrics
 from chat_app.models import Account
 from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import Services, State
-from chat_app.web.control import ControlServer, perform
+from chat_app.web.control import ControlServer, Dispatch, perform
 from chat_app.web.routes import make_application
 
 HANDSHAKE_SECONDS = 60.0
@@ -243,7 +243,7 @@ def _renew(connections: Connections, account: Account) -> None:
         connection.account = account
 
 
-def _dispatch(services: Services, settings: Settings) -> Callable[[str, Mapping[str, object]], object]:
+def _dispatch(services: Services, settings: Settings) -> Dispatch:
     origin = settings.allowed_origins[0] if settings.allowed_origins else ""
 
     async def dispatch(command: str, arguments: Mapping[str, object]) -> object:

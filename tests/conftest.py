@@ -97,13 +97,17 @@ class Site:
     async def get(self, path: str, *, cookie: str | None = None, **headers: str) -> HTTPResponse:
         return await self._fetch(path, cookie=cookie, headers=headers)
 
-    async def post(self, path: str, fields: dict[str, str], *, cookie: str | None = None, **headers: str) -> HTTPResponse:
+    async def post(
+        self, path: str, fields: dict[str, str], *, cookie: str | None = None, **headers: str
+    ) -> HTTPResponse:
         headers.setdefault("Origin", self.url)
         return await self._fetch(
             path, method="POST", body=urllib.parse.urlencode(fields), cookie=cookie, headers=headers
         )
 
-    async def _fetch(self, path: str, *, cookie: str | None, headers: dict[str, str], **more: Any) -> HTTPResponse:
+    async def _fetch(
+        self, path: str, *, cookie: str | None, headers: dict[str, str], **more: Any
+    ) -> HTTPResponse:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if cookie is not None:
             sent["Cookie"] = cookie

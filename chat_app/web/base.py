@@ -240,10 +240,9 @@ class BaseHandler(RequestHandler):
         log_event(_log, "request.failed", level=logging.ERROR, exc_info=error, route=type(self).__name__)
 
     def _methods(self) -> set[str]:
-        unimplemented = RequestHandler.get
         return {
             method for method in self.SUPPORTED_METHODS
-            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower(), unimplemented)
+            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower(), None)
         }  # fmt: skip
 
     def _check_post(self) -> None:

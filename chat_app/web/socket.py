@@ -24,7 +24,7 @@ from chat_app.web.wire import Wire, upgrade_protocol
 _log = logging.getLogger("chat_app.connection")
 
 
-class ChatSocket(BaseHandler, WebSocketHandler):  # type: ignore[misc]
+class ChatSocket(BaseHandler, WebSocketHandler):
     """The handshake. Nothing of it outlives the upgrade."""
 
     access = Access.PUBLIC  # answers 401 itself: a socket is sent to no sign-in page
@@ -56,7 +56,9 @@ class ChatSocket(BaseHandler, WebSocketHandler):  # type: ignore[misc]
     def open(self, *args: str, **kwargs: str) -> None:
         """Upgraded: hand everything over to a `ChatPeer`."""
         assert self.ws_connection is not None and self.account is not None and self.session is not None
-        wire = Wire(self.ws_connection.stream, frames_per_second=self.services.settings.frame_rate_limit)  # type: ignore[attr-defined]
+        stream = self.ws_connection.stream
+        assert stream is not None
+        wire = Wire(stream, frames_per_second=self.services.settings.frame_rate_limit)
         connection = Connection(
             client_id=str(uuid.uuid4()),
             account=self.account,

@@ -103,9 +103,7 @@ class Wire:
             piece = data[start : start + PIECE_BYTES]
             self._buffered += len(piece)
             try:
-                self._stream.write(piece).add_done_callback(
-                    partial(self._written, len(piece))
-                )
+                self._stream.write(piece).add_done_callback(partial(self._written, len(piece)))
             except (StreamClosedError, StreamBufferFullError):
                 return
 
@@ -213,7 +211,9 @@ class Wire:
             self._end()
             return
         try:
-            asyncio.ensure_future(self._stream.read_bytes(READ_BYTES, partial=True)).add_done_callback(self._discard)
+            asyncio.ensure_future(self._stream.read_bytes(READ_BYTES, partial=True)).add_done_callback(
+                self._discard
+            )
         except StreamClosedError:
             self._end()
 

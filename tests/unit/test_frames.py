@@ -15,7 +15,9 @@ class Clock:
         return self.now
 
 
-def client_frame(payload: bytes, opcode: int = 1, *, final: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
+def client_frame(
+    payload: bytes, opcode: int = 1, *, final: bool = True, masked: bool = True, reserved: int = 0
+) -> bytes:
     head = bytes([(0x80 if final else 0) | reserved | opcode])
     size, bit = len(payload), 0x80 if masked else 0
     if size < 126:

@@ -251,15 +251,16 @@ async def test_a_heartbeat_tells_how_far_one_is_and_drops_the_silent(site: Site)
     client = await site.join(await site.account("Masa"))
     await client.say("x")
     assert (await client.until("heartbeat"))["heads"] == {"lobby": 1}
-    silent = await open_raw(site, await site.account("Kim"))
+    silent, writer = await open_raw(site, await site.account("Kim"))
     assert len(site.app.services.connections) == 2
     data = await silent.read(-1)
+    writer.close()
     assert b"\x89\x00" in data
     assert len(site.app.services.connections) == 1
     await client.say("a busy or answering one stays")
 
 
-async def open_raw(site: Site, cookie: str) -> asyncio.StreamReader:
+async def open_raw(site: Site, cookie: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A client that answers no ping."""
     reader, writer = await asyncio.open_connection("localhost", site.app.port)
     writer.write(
@@ -268,7 +269,7 @@ async def open_raw(site: Site, cookie: str) -> asyncio.StreamReader:
         "Sec-WebSocket-Version: 13\r\n\r\n".encode()
     )
     await reader.readuntil(b"connected as")
-    return reader
+    return reader, writer
 
 
 @pytest.mark.gen_test

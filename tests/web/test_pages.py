@@ -1,0 +1,675 @@
+"""Pages and forms as a browser without JavaScript meets them, over real HTTP and SQLite."""
+
+import asyncio
+import html
+import json
+import re
+
+import pytest
+from tornado.httpclient import HTTPResponse
+from tornado.web import RequestHandler
+
+from chat_app.web.routes import ROUTES, check_access
+from tests.conftest import PASSWORD, Site, cookie_of
+
+OPEN = pytest.mark.settings(registration="open")
+CLOSED = pytest.mark.settings(registration="closed")
+
+
+def text(answer: HTTPResponse) -> str:
+    return html.unescape(answer.body.decode())
+
+
+def alert(answer: HTTPResponse) -> str | None:
+    found = re.search(r'role="alert">(.*?)<', text(answer))
+    return found and found[1]
+
+
+def link_in(answer: HTTPResponse, kind: str) -> str:
+    found = re.search(rf'value="http://[^/"]+(/{kind}/[^"]+)"', text(answer))
+    assert found is not None
+    return found[1]
+
+
+def to(answer: HTTPResponse) -> tuple[int, str | None]:
+    return answer.code, answer.headers.get("Location")
+
+
+async def account_id(site: Site, name: str) -> str:
+    return next(a.id for a in await site.app.services.administration.list_users() if a.name == name)
+
+
+async def raw(site: Site, request: bytes) -> bytes:
+    """What comes back for bytes that no client library would send."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.app.port)
+    try:
+        writer.write(request)
+        return await reader.readuntil(b"\r\n\r\n")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+# -- the first owner, signing in and out --------------------
+
+
+@pytest.mark.gen_test
+async def test_the_start_tells_of_the_setup_link_until_there_is_an_owner(site: Site) -> None:
+    assert to(await site.get("/")) == (303, "/setup-needed")
+    assert "printed" in text(await site.get("/setup-needed"))
+    cookie = await site.account("Masa", "owner")
+    assert to(await site.get("/")) == (303, "/login")
+    assert to(await site.get("/setup-needed")) == (303, "/")
+    assert to(await site.get("/", cookie=cookie)) == (303, "/rooms/lobby")
+
+
+@pytest.mark.gen_test
+async def test_the_setup_page_makes_the_owner_once(site: Site) -> None:
+    token = await site.app.services.identity.setup_token() or ""
+    assert (await site.get("/setup?token=wrong")).code == (await site.get("/setup")).code == 404
+    assert token in text(await site.get(f"/setup?token={token}"))
+    fields = {"token": token, "name": "Masa", "password": PASSWORD}
+    again = await site.post("/setup", fields | {"password": "short"})
+    assert again.code == 400 and alert(again) and 'value="Masa"' in text(again) and "short" not in text(again)
+    assert (await site.post("/setup", fields | {"token": "wrong"})).code == 404
+    made = await site.post("/setup", fields)
+    assert to(made) == (303, "/")
+    assert json.loads((await site.get("/session", cookie=cookie_of(made))).body)["user"]["role"] == "owner"
+    assert (await site.post("/setup", fields)).code == (await site.get(f"/setup?token={token}")).code == 404
+
+
+@pytest.mark.gen_test
+async def test_the_cookie_is_kept_from_scripts_and_other_sites(site: Site) -> None:
+    await site.account("Masa")
+    (cookie,) = (await site.post("/login", {"name": "masa", "password": PASSWORD})).headers.get_list(
+        "Set-Cookie"
+    )
+    name, *attributes = [part.strip() for part in cookie.split(";")]
+    assert name.startswith("session=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} < set(attributes) and "Secure" not in attributes
+
+
+@pytest.mark.settings(trusted_proxies="127.0.0.1,::1")
+@pytest.mark.gen_test
+async def test_over_https_the_cookie_has_the_host_prefix_and_there_is_no_fallback(site: Site) -> None:
+    plain = await site.account("Masa")
+    fields = {"name": "Masa", "password": PASSWORD}
+    answer = await site.post("/login", fields, X_Forwarded_Proto="https")
+    (cookie,) = answer.headers.get_list("Set-Cookie")
+    assert cookie.startswith("__Host-session=") and "; Secure" in cookie and "; Path=/" in cookie
+    assert answer.headers["Strict-Transport-Security"]
+    secure = cookie_of(answer)
+    assert (await site.get("/session", cookie=secure, X_Forwarded_Proto="https")).code == 200
+    assert (await site.get("/session", cookie=secure)).code == 401
+    assert (await site.get("/session", cookie=plain, X_Forwarded_Proto="https")).code == 401
+
+
+@pytest.mark.gen_test
+async def test_wrong_and_unknown_are_answered_alike(site: Site) -> None:
+    await site.account("Masa")
+    answers = [await site.post("/login", {"name": name, "password": "x" * 12}) for name in ("Masa", "nobody")]
+    bodies = {text(answer).replace("nobody", "Masa") for answer in answers}
+    assert [answer.code for answer in answers] == [401, 401] and len(bodies) == 1
+    assert alert(answers[0]) and "x" * 12 not in text(answers[0])
+
+
+@pytest.mark.gen_test
+async def test_after_five_wrong_passwords_one_has_to_wait(site: Site) -> None:
+    await site.account("Masa")
+    for _ in range(5):
+        assert (await site.post("/login", {"name": "Masa", "password": "x" * 12})).code == 401
+    answer = await site.post("/login", {"name": "Masa", "password": PASSWORD})
+    assert answer.code == 429 and 890 < int(answer.headers["Retry-After"]) <= 900
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.gen_test
+async def test_a_sign_in_goes_on_to_a_path_of_this_site_only(site: Site) -> None:
+    await site.account("Masa")
+    fields = {"name": "Masa", "password": PASSWORD}
+    for target, path in (
+        ("/rooms/lobby?before=3", "/rooms/lobby?before=3"), ("//e", "/"), ("/\\e", "/"), ("https:e", "/"),
+        ("javascript:alert(1)", "/"), ("/\r\nX: y", "/"), ("/ä", "/%C3%A4"),
+    ):  # fmt: skip
+        assert to(await site.post("/login", fields | {"next": target})) == (303, path)
+
+
+@pytest.mark.gen_test
+async def test_signing_in_again_ends_the_session_before(site: Site) -> None:
+    first = await site.account("Masa")
+    answer = await site.post("/login", {"name": "Masa", "password": PASSWORD}, cookie=first)
+    assert cookie_of(answer) != first
+    assert (await site.get("/session", cookie=first)).code == 401
+    assert to(await site.get("/login?next=/account", cookie=cookie_of(answer))) == (303, "/account")
+
+
+@pytest.mark.gen_test
+async def test_signing_out_ends_the_session_and_its_sockets(site: Site) -> None:
+    cookie = await site.account("Masa")
+    client = await site.join(cookie)
+    answer = await site.post("/logout", {}, cookie=cookie)
+    assert to(answer) == (303, "/login")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert await client.closed() == 4401
+    assert (await site.get("/session", cookie=cookie)).code == 401
+    assert to(await site.post("/logout", {})) == (303, "/login")
+
+
+@pytest.mark.gen_test
+async def test_an_address_for_posts_only_says_so(site: Site) -> None:
+    cookie = await site.account("Masa")
+    for path in ("/logout", "/account/password", "/register"):
+        answer = await site.get(path, cookie=cookie)
+        assert (answer.code, answer.headers["Allow"]) == (405, "POST")
+    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "session=x",
+        'session="',
+        "session=\xff\xfe",
+        "session=2|1:0|10:1|7:session|4:eHg=|0",
+        "session=a; session=b",
+    ],
+)
+@pytest.mark.gen_test
+async def test_a_cookie_that_is_none_is_nobodys_and_no_error(site: Site, cookie: str) -> None:
+    head = b"GET /session HTTP/1.1\r\nHost: localhost:%d\r\nCookie: %s\r\n\r\n"
+    answer = await raw(site, head % (site.app.port, cookie.encode("latin-1")))
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.gen_test
+async def test_the_cookie_given_twice_is_not_signed_in(site: Site) -> None:
+    cookie = await site.account("Masa")
+    assert (await site.get("/session", cookie=f"{cookie}; {cookie}")).code == 401
+    head = (
+        f"GET /session HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n" + f"Cookie: {cookie}\r\n" * 2 + "\r\n"
+    )
+    assert (await raw(site, head.encode())).startswith(b"HTTP/1.1 401 ")
+
+
+# -- making an account --------------------
+
+
+@pytest.mark.gen_test
+async def test_nobody_registers_unless_it_is_open(site: Site) -> None:
+    assert "/register" not in text(await site.get("/login"))
+    assert (await site.post("/register", {"name": "Kim", "password": PASSWORD})).code == 404
+
+
+@OPEN
+@pytest.mark.gen_test
+async def test_everybody_registers_when_it_is_open(site: Site) -> None:
+    assert "/register" in text(await site.get("/login"))
+    fields = {"name": "Kim", "password": PASSWORD, "next": "/rooms"}
+    answer = await site.post("/register", fields)
+    assert to(answer) == (303, "/rooms")
+    assert json.loads((await site.get("/session", cookie=cookie_of(answer))).body)["user"]["role"] == "member"
+    taken = await site.post("/register", fields | {"name": "ｋim"})
+    assert taken.code == 409 and alert(taken) and "ｋim" in text(taken)
+    bad = await site.post("/register", fields | {"name": "a\r\nb"})
+    assert bad.code == 400 and alert(bad)
+
+
+@pytest.mark.gen_test
+async def test_an_invitation_makes_an_account_and_is_used_up(site: Site) -> None:
+    owner = await site.account("Masa", "owner")
+    made = await site.post("/join-links", {"role": "moderator", "uses": "1", "days": "7"}, cookie=owner)
+    path = link_in(made, "join")
+    assert "moderator" in text(await site.get(path))
+    bad = await site.post(path, {"name": "Kim", "password": "short"})
+    assert bad.code == 400 and alert(bad)
+    assert (await site.post(path, {"name": "masa", "password": PASSWORD})).code == 409
+    answer = await site.post(path, {"name": "Kim", "password": PASSWORD})
+    assert to(answer) == (303, "/")
+    assert (
+        json.loads((await site.get("/session", cookie=cookie_of(answer))).body)["user"]["role"] == "moderator"
+    )
+    late = await site.post(path, {"name": "Lee", "password": PASSWORD})
+    assert late.code == (await site.get(path)).code == 410 and "used up" in text(late)
+    assert (await site.get("/join/unknown")).code == 404
+    assert "used up" in text(await site.get("/join-links", cookie=owner))
+
+
+@pytest.mark.gen_test
+async def test_an_invitation_is_revoked(site: Site) -> None:
+    owner = await site.account("Masa", "owner")
+    path = link_in(
+        await site.post("/join-links", {"role": "member", "uses": "5", "days": "7"}, cookie=owner), "join"
+    )
+    code = path.rpartition("/")[2]
+    assert to(await site.post(f"/join-links/{code}/revoke", {}, cookie=owner)) == (303, "/join-links")
+    assert (await site.get(path)).code == 410
+    assert (await site.post("/join-links/unknown/revoke", {}, cookie=owner)).code == 404
+    for fields in ({"role": "king", "uses": "1", "days": "1"}, {"role": "member", "uses": "x", "days": "1"}):
+        bad = await site.post("/join-links", fields, cookie=owner)
+        assert bad.code == 400 and alert(bad)
+
+
+@CLOSED
+@pytest.mark.gen_test
+async def test_nobody_joins_while_it_is_closed(site: Site) -> None:
+    owner = await site.account("Masa", "owner")
+    path = link_in(
+        await site.post("/join-links", {"role": "member", "uses": "5", "days": "7"}, cookie=owner), "join"
+    )
+    assert (await site.get(path)).code == 403
+    assert (await site.post(path, {"name": "Kim", "password": PASSWORD})).code == 403
+
+
+# -- rooms --------------------
+
+
+@pytest.mark.gen_test
+async def test_signed_out_pages_lead_to_the_sign_in_page_and_back(site: Site) -> None:
+    assert to(await site.get("/rooms/lobby?before=3")) == (303, "/login?next=%2Frooms%2Flobby%3Fbefore%3D3")
+    assert to(await site.get("/rooms/nowhere")) == (303, "/login?next=%2Frooms%2Fnowhere")
+    assert to(await site.post("/rooms", {"slug": "a", "title": "A"})) == (303, "/login?next=%2Frooms")
+    assert 'value="/rooms/lobby?before=3"' in text(
+        await site.get("/login?next=%2Frooms%2Flobby%3Fbefore%3D3")
+    )
+    answer = await site.get("/rooms/lobby/messages")
+    assert answer.code == 401 and json.loads(answer.body)["error"]["code"] == "unauthorized"
+
+
+@pytest.mark.settings(history_limit="3", rate_limit="0", account_rate_limit="0")
+@pytest.mark.gen_test
+async def test_a_room_is_read_without_javascript_page_by_page(site: Site) -> None:
+    cookie = await site.account("Masa")
+    client = await site.join(cookie)
+    for number in range(7):
+        await client.say(f"number {number} <b>")
+    page = text(await site.get("/rooms/lobby", cookie=cookie))
+    assert [f"number {n} <b>" in page for n in range(7)] == [False] * 4 + [True] * 3
+    assert 'data-seq="7"' in page and "/rooms/lobby?before=5" in page
+    older = text(await site.get("/rooms/lobby?before=5", cookie=cookie))
+    assert [f"number {n} <b>" in older for n in range(7)] == [False] + [True] * 3 + [False] * 3
+    assert "To the newest messages" in older
+    for wrong in ("x", "-1", "1e3", "9" * 17):
+        assert (await site.get(f"/rooms/lobby?before={wrong}", cookie=cookie)).code == 400
+
+
+@pytest.mark.gen_test
+async def test_a_message_is_escaped_rendered_and_gone_once_deleted(site: Site) -> None:
+    cookie = await site.account("Masa")
+    client = await site.join(cookie)
+    await client.say("<img src=x onerror=alert(1)>")
+    await client.say("**bold**")
+    gone = await client.say("secret words")
+    client.send(type="delete", id=gone["id"])
+    await client.until("deleted")
+    body = (await site.get("/rooms/lobby", cookie=cookie)).body.decode()
+    assert "&lt;img" in body and "<img src=x" not in body and "<strong>bold</strong>" in body
+    assert "secret words" not in body and "This message was deleted." in body
+
+
+@pytest.mark.settings(rate_limit="0", account_rate_limit="0")
+@pytest.mark.gen_test
+async def test_scripts_page_through_the_past(site: Site) -> None:
+    cookie = await site.account("Masa")
+    client = await site.join(cookie)
+    for number in range(5):
+        await client.say(f"number {number}")
+    page = json.loads((await site.get("/rooms/lobby/messages?before=4&limit=2", cookie=cookie)).body)
+    assert ([m["text"] for m in page["messages"]], page["more"]) == (["number 1", "number 2"], True)
+    page = json.loads((await site.get("/rooms/lobby/messages?limit=1000", cookie=cookie)).body)
+    assert (len(page["messages"]), page["more"]) == (5, False)
+    assert page["messages"][0].keys() >= {"id", "room", "seq", "from", "userId", "text", "sentAt"}
+    for wrong in ("before=x", "limit=-1", "limit=1.5"):
+        answer = await site.get(f"/rooms/lobby/messages?{wrong}", cookie=cookie)
+        assert answer.code == 400 and json.loads(answer.body)["error"]["code"] == "bad_request"
+    answer = await site.get("/rooms/nowhere/messages", cookie=cookie)
+    assert answer.code == 404 and json.loads(answer.body)["error"]["code"] == "not_found"
+
+
+@pytest.mark.settings(history_limit="0")
+@pytest.mark.gen_test
+async def test_with_no_history_the_page_starts_empty_and_can_be_paged(site: Site) -> None:
+    cookie = await site.account("Masa")
+    await (await site.join(cookie)).say("hello there")
+    page = text(await site.get("/rooms/lobby", cookie=cookie))
+    assert "hello there" not in page and "/rooms/lobby?before=2" in page
+    assert "hello there" in text(await site.get("/rooms/lobby?before=2", cookie=cookie))
+
+
+@pytest.mark.gen_test
+async def test_every_member_makes_rooms_and_sees_what_is_unread(site: Site) -> None:
+    masa, kim = await site.account("Masa"), await site.account("Kim")
+    assert to(await site.post("/rooms", {"slug": "tea", "title": "Tea & more"}, cookie=masa)) == (
+        303,
+        "/rooms/tea",
+    )
+    assert "Tea & more" in text(await site.get("/rooms/tea", cookie=kim))
+    await (await site.join(masa, "room=tea")).say("@Kim come")
+    listed = text(await site.get("/rooms", cookie=kim))
+    assert re.search(r'badge--mention[^>]*><span class="badge__count">1<', listed)
+    for fields, status in (
+        ({"slug": "TEA", "title": "Again"}, 409), ({"slug": "a b", "title": "x"}, 400), ({"slug": "b", "title": " "}, 400),
+    ):  # fmt: skip
+        answer = await site.post("/rooms", fields, cookie=masa)
+        assert answer.code == status and alert(answer) and f'value="{fields["slug"]}"' in text(answer)
+    assert (await site.get("/rooms/nowhere", cookie=kim)).code == 404
+
+
+# -- one's account --------------------
+
+
+@pytest.mark.gen_test
+async def test_a_new_password_keeps_this_browser_and_ends_the_others(site: Site) -> None:
+    cookie = await site.account("Masa")
+    other = await site.sign_in("Masa")
+    client = await site.join(other)
+    fields = {"current": PASSWORD, "password": "another good one"}
+    wrong = await site.post("/account/password", fields | {"current": "x" * 12}, cookie=cookie)
+    assert wrong.code == 401 and alert(wrong)
+    assert (await site.post("/account/password", fields | {"password": "short"}, cookie=cookie)).code == 400
+    answer = await site.post("/account/password", fields, cookie=cookie)
+    assert to(answer) == (303, "/account?notice=password")
+    assert await client.closed() == 4401
+    assert "was changed" in text(await site.get("/account?notice=password", cookie=cookie_of(answer)))
+    assert to(await site.get("/account", cookie=cookie)) == (303, "/login?next=%2Faccount")
+    await site.sign_in("Masa", "another good one")
+
+
+@pytest.mark.gen_test
+async def test_sessions_are_listed_and_ended(site: Site) -> None:
+    cookie = await site.account("Masa")
+    second, third = await site.sign_in("Masa"), await site.sign_in("Masa")
+    page = text(await site.get("/account", cookie=cookie))
+    ids = re.findall(r"/account/sessions/([0-9a-f]+)/end", page)
+    assert len(ids) == 2 and page.count("this one") == 1 and "127.0.0.1" in page
+    ended = await site.post(f"/account/sessions/{ids[0]}/end", {}, cookie=cookie)
+    assert to(ended) == (303, "/account?notice=session")
+    assert (await site.post(f"/account/sessions/{ids[0]}/end", {}, cookie=cookie)).code == 404
+    assert to(await site.post("/account/sessions/end-others", {}, cookie=cookie)) == (
+        303,
+        "/account?notice=others",
+    )
+    assert [(await site.get("/session", cookie=c)).code for c in (cookie, second, third)] == [200, 401, 401]
+
+
+@pytest.mark.gen_test
+async def test_ending_ones_own_session_signs_out(site: Site) -> None:
+    cookie = await site.account("Masa")
+    (session,) = await site.app.services.identity.sessions.of(await account_id(site, "Masa"))
+    assert to(await site.post(f"/account/sessions/{session.id}/end", {}, cookie=cookie)) == (303, "/login")
+
+
+# -- administration --------------------
+
+
+@pytest.mark.gen_test
+async def test_administration_is_for_administrators(site: Site) -> None:
+    await site.account("Masa", "owner")
+    for role, status in (("member", 403), ("moderator", 403), ("admin", 200)):
+        cookie = await site.account(role, role)
+        for path in ("/people", "/join-links"):
+            assert (await site.get(path, cookie=cookie)).code == status
+        page = text(await site.get("/rooms", cookie=cookie))
+        assert ("/people" in page) == (status == 200)
+    member = await site.sign_in("member")
+    target = await account_id(site, "member")
+    for path in (
+        f"/people/{target}/role",
+        f"/people/{target}/disable",
+        f"/people/{target}/link",
+        "/join-links",
+    ):
+        assert (await site.post(path, {"role": "owner"}, cookie=member)).code == 403
+    assert to(await site.get("/people")) == (303, "/login?next=%2Fpeople")
+
+
+@pytest.mark.gen_test
+async def test_people_are_given_roles_and_disabled(site: Site) -> None:
+    owner, admin = await site.account("Masa", "owner"), await site.account("Kim", "admin")
+    lee = await site.account("Lee")
+    masa_id, lee_id = await account_id(site, "Masa"), await account_id(site, "Lee")
+    assert to(await site.post(f"/people/{lee_id}/role", {"role": "moderator"}, cookie=admin)) == (
+        303,
+        "/people?notice=role",
+    )
+    assert json.loads((await site.get("/session", cookie=lee)).body)["user"]["role"] == "moderator"
+    for cookie, path, fields, status in (
+        (admin, f"/people/{lee_id}/role", {"role": "owner"}, 403),
+        (admin, f"/people/{masa_id}/disable", {}, 403),
+        (admin, f"/people/{masa_id}/link", {}, 403),
+        (admin, f"/people/{masa_id}/enable", {}, 403),
+        (owner, f"/people/{masa_id}/disable", {}, 409),
+        (owner, f"/people/{masa_id}/role", {"role": "member"}, 409),
+        (owner, "/people/unknown/disable", {}, 404),
+    ):
+        answer = await site.post(path, fields, cookie=cookie)
+        assert answer.code == status and alert(answer)
+    client = await site.join(lee)
+    assert to(await site.post(f"/people/{lee_id}/disable", {}, cookie=owner)) == (
+        303,
+        "/people?notice=disabled",
+    )
+    assert await client.closed() == 4403
+    assert (await site.get("/session", cookie=lee)).code == 401
+    assert "disabled" in text(await site.get("/people?notice=disabled", cookie=owner))
+    assert to(await site.post(f"/people/{lee_id}/enable", {}, cookie=owner)) == (
+        303,
+        "/people?notice=enabled",
+    )
+    await site.sign_in("Lee")
+
+
+@pytest.mark.gen_test
+async def test_a_sign_in_link_is_used_by_the_post_only(site: Site) -> None:
+    owner = await site.account("Masa", "owner")
+    await site.account("Kim")
+    shown = await site.post(f"/people/{await account_id(site, 'Kim')}/link", {}, cookie=owner)
+    path = link_in(shown, "link")
+    for _ in range(2):
+        assert "Kim" in text(await site.get(path))
+    answer = await site.post(path, {})
+    assert to(answer) == (303, "/account")
+    assert (await site.get(path)).code == (await site.post(path, {})).code == 404
+    fields = {"current": "", "password": "another good one"}
+    assert (await site.post("/account/password", fields, cookie=cookie_of(answer))).code == 303
+
+
+@pytest.mark.gen_test
+async def test_administration_asks_for_the_password_after_a_sign_in_link(site: Site) -> None:
+    await site.account("Masa", "owner")
+    answer = await site.post(await site.app.services.administration.sign_in_link("Masa"), {})
+    cookie = cookie_of(answer)
+    assert to(await site.get("/people?x=1", cookie=cookie)) == (303, "/confirm?next=%2Fpeople%3Fx%3D1")
+    assert to(await site.post("/join-links", {}, cookie=cookie)) == (303, "/confirm?next=%2Fjoin-links")
+    assert 'value="/people"' in text(await site.get("/confirm?next=/people", cookie=cookie))
+    wrong = await site.post("/confirm", {"password": "x" * 12, "next": "/people"}, cookie=cookie)
+    assert wrong.code == 401 and alert(wrong)
+    assert to(await site.post("/confirm", {"password": PASSWORD, "next": "//e"}, cookie=cookie)) == (303, "/")
+    assert (await site.get("/people", cookie=cookie)).code == 200
+
+
+# -- who may ask, from where --------------------
+
+
+@pytest.mark.gen_test
+async def test_posts_come_from_this_site(site: Site) -> None:
+    cookie = await site.account("Masa")
+    port = site.app.port
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"https://localhost:{port}"},
+        {"Origin": "http://localhost"},
+        {"Origin": f"http://localhost:{port}.evil.tld"},
+        {"Origin": f"http://localhost:{port}@evil.tld"},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://evil.example", "Sec_Fetch_Site": "same-origin"},
+        {"Origin": site.url, "Sec_Fetch_Site": "cross-site"},
+        {"Origin": site.url, "Sec_Fetch_Site": "same-site"},
+    ):
+        for path in ("/logout", "/login", "/rooms", "/account/password", "/join-links", "/nowhere"):
+            assert (await site.post(path, {}, cookie=cookie, **headers)).code == 403, (path, headers)
+    assert (await site.get("/session", cookie=cookie)).code == 200
+    assert (await site.post("/rooms", {}, cookie=cookie, Origin=site.url.upper())).code == 400
+
+
+@pytest.mark.gen_test
+async def test_a_post_with_a_cookie_says_where_it_comes_from(site: Site) -> None:
+    cookie = await site.account("Masa")
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n"
+    head = f"POST /rooms HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n"
+    for headers, status in (
+        (f"Cookie: {cookie}\r\n", 403),
+        (f"Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n", 400),
+        (f"Cookie: {cookie}\r\nOrigin: {site.url}\r\nOrigin: http://evil.example\r\n", 403),
+        ("", 303),
+    ):
+        answer = await raw(site, (head + headers + form).encode())
+        assert answer.split()[1] == str(status).encode(), headers
+
+
+@pytest.mark.gen_test
+async def test_only_the_sites_own_host_is_answered(site: Site) -> None:
+    cookie = await site.account("Masa")
+    for path in ("/", "/login", "/rooms/lobby", "/static/js/main.js", "/nowhere"):
+        assert (await site.get(path, cookie=cookie, Host="evil.example")).code == 403
+    for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200)):
+        assert (await site.get(path, Host="evil.example")).code == status
+    assert (await site.get("/login", Host=f"LOCALHOST:{site.app.port}")).code == 200
+    assert (await raw(site, b"GET /login HTTP/1.0\r\n\r\n")).split()[1] in (b"400", b"403")
+
+
+@pytest.mark.gen_test
+async def test_every_answer_has_the_security_headers(site: Site) -> None:
+    cookie = await site.account("Masa")
+    for path in (
+        "/",
+        "/login",
+        "/rooms/lobby",
+        "/session",
+        "/nowhere",
+        "/static/js/main.js",
+        "/static/no.js",
+        "/healthz",
+    ):
+        headers = (await site.get(path, cookie=cookie)).headers
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self' 'sha256-")
+        assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
+        assert (
+            headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        )
+        assert headers["Server"] == "roomlog"
+        if not path.startswith("/static"):
+            assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.gen_test
+async def test_static_files_are_kept_by_version_and_nothing_else_is_reached(site: Site) -> None:
+    page = text(await site.get("/login"))
+    versioned = re.search(r'src="(/static/js/main\.js\?v=[0-9a-f]+)"', page)
+    assert versioned is not None
+    answer = await site.get(versioned[1])
+    assert answer.code == 200 and "max-age" in answer.headers["Cache-Control"]
+    assert (await site.get("/favicon.ico")).headers["Content-Type"] == "image/svg+xml"
+    head = "GET %s HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
+    for path in ("/static/../setup.cfg", "/static/%2e%2e/setup.cfg", "/static/..%2fsetup.cfg", "/static/%00", "/static/a%00b",
+                 "/static/", "/static//etc/passwd"):  # fmt: skip
+        assert (await raw(site, (head % (path, site.app.port)).encode())).split()[1] in (b"403", b"404"), path
+
+
+@pytest.mark.gen_test
+async def test_what_is_no_page_is_a_page_that_says_so(site: Site) -> None:
+    answer = await site.get("/nowhere")
+    assert answer.code == 404 and "<h1>Not Found</h1>" in text(answer)
+    assert (await site.get("/rooms/lobby%0a")).code == 404
+    trace = f"TRACE / HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n\r\n".encode()
+    assert (await raw(site, trace)).startswith(b"HTTP/1.1 405 ")
+
+
+@pytest.mark.gen_test
+async def test_forms_that_are_none_are_refused(site: Site) -> None:
+    many = {f"field{number}": "x" for number in range(51)}
+    assert (await site.post("/login", many)).code == 400
+    body = b"name=%FF%FE&password=x"
+    head = f"POST /login HTTP/1.1\r\nHost: localhost:{site.app.port}\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    assert (await raw(site, head.encode() + body)).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.gen_test
+async def test_an_error_nobody_foresaw_is_a_page_and_counted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken() -> bool:
+        raise RuntimeError("no")
+
+    services = site.app.services
+    monkeypatch.setattr(services.database.accounts, "has_owner", broken)
+    answer = await site.get("/")
+    assert answer.code == 500 and "log" in text(answer) and "RuntimeError" not in text(answer)
+    assert services.metrics.registry.get_sample_value("chat_errors_total") == 1
+
+
+@pytest.mark.settings(account_connections="1")
+@pytest.mark.gen_test
+async def test_the_session_tells_why_a_socket_did_not_open(site: Site) -> None:
+    cookie = await site.account("Masa")
+    assert (await site.get("/session")).code == 401
+    await site.join(cookie)
+    answer = await site.get("/session", cookie=cookie)
+    assert answer.code == 429 and answer.headers["Retry-After"] == "10"
+    assert json.loads(answer.body)["error"]["code"] == "rate_limited"
+
+
+@pytest.mark.settings(failed_handshakes="1")
+@pytest.mark.gen_test
+async def test_the_session_tells_of_too_many_refused_handshakes(site: Site) -> None:
+    cookie = await site.account("Masa")
+    await site.get("/chat", Origin=site.url)
+    answer = await site.get("/session", cookie=cookie)
+    assert answer.code == 429 and 50 < int(answer.headers["Retry-After"]) <= 60
+
+
+# -- operations --------------------
+
+
+@pytest.mark.gen_test
+async def test_health_and_readiness(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.join(await site.account("Masa"))
+    assert json.loads((await site.get("/healthz")).body) == {"ok": True, "clients": 1}
+    assert (await site.get("/readyz")).code == 200
+    site.app.services.state.ready = False
+    assert (await site.get("/readyz")).code == 503
+    site.app.services.state.ready = True
+
+    async def never() -> bool:
+        raise TimeoutError
+
+    monkeypatch.setattr(site.app.services.database, "ready", never)
+    assert (await site.get("/readyz")).code == 503
+    assert (await site.get("/healthz")).code == 200
+
+
+@pytest.mark.gen_test
+async def test_metrics_are_for_this_machine(site: Site) -> None:
+    answer = await site.get("/metrics")
+    assert answer.code == 200 and b"chat_connections " in answer.body
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert (await site.get("/metrics", X_Forwarded_For="127.0.0.1")).code == 404
+    assert (await site.get("/metrics", X_Forwarded_For="1.2.3.4", Authorization="Bearer ")).code == 404
+
+
+@pytest.mark.settings(metrics_token="let-me-in")
+@pytest.mark.gen_test
+async def test_metrics_are_for_who_has_the_token(site: Site) -> None:
+    far = {"X_Forwarded_For": "1.2.3.4"}
+    for authorization, status in (
+        ("Bearer let-me-in", 200), ("bearer let-me-in", 200), ("Bearer other", 404), ("Basic let-me-in", 404), ("", 404),
+    ):  # fmt: skip
+        assert (await site.get("/metrics", Authorization=authorization, **far)).code == status
+
+
+def test_every_handler_says_who_may_call_it() -> None:
+    for pattern, handler in ROUTES:
+        check_access(pattern, handler)
+    with pytest.raises(TypeError):
+        check_access("/x", type("Forgotten", (RequestHandler,), {}))
