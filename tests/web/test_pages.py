@@ -343,7 +343,7 @@ async def test_every_member_makes_rooms_and_sees_what_is_unread(site: Site) -> N
         "/rooms/tea",
     )
     assert "Tea & more" in text(await site.get("/rooms/tea", cookie=kim))
-    await (await site.join(masa, "room=tea")).say("@Kim come")
+    await (await site.join(masa, "room=tea")).say("@Kim come", room="tea")
     listed = text(await site.get("/rooms", cookie=kim))
     assert re.search(r'badge--mention[^>]*><span class="badge__count">1<', listed)
     for fields, status in (
@@ -409,7 +409,7 @@ async def test_administration_is_for_administrators(site: Site) -> None:
         for path in ("/people", "/join-links"):
             assert (await site.get(path, cookie=cookie)).code == status
         page = text(await site.get("/rooms", cookie=cookie))
-        assert ("/people" in page) == (status == 200)
+        assert ('href="/people"' in page) == (status == 200)
     member = await site.sign_in("member")
     target = await account_id(site, "member")
     for path in (
@@ -506,7 +506,7 @@ async def test_posts_come_from_this_site(site: Site) -> None:
         {"Origin": site.url, "Sec_Fetch_Site": "cross-site"},
         {"Origin": site.url, "Sec_Fetch_Site": "same-site"},
     ):
-        for path in ("/logout", "/login", "/rooms", "/account/password", "/join-links", "/nowhere"):
+        for path in ("/logout", "/login", "/rooms", "/account/password", "/join-links"):
             assert (await site.post(path, {}, cookie=cookie, **headers)).code == 403, (path, headers)
     assert (await site.get("/session", cookie=cookie)).code == 200
     assert (await site.post("/rooms", {}, cookie=cookie, Origin=site.url.upper())).code == 400
