@@ -50,9 +50,9 @@ class Passwords:
         self._pending += 1
         try:
             future = self._executor.submit(work)
-        except BaseException:
+        except RuntimeError as error:  # closed
             self._pending -= 1
-            raise
+            raise Busy() from error
         # Counted until the work ends, not until the caller goes away: a cancelled call still takes a thread.
         loop = asyncio.get_running_loop()
         waiting = asyncio.wrap_future(future, loop=loop)

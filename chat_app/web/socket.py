@@ -9,7 +9,6 @@ import logging
 import uuid
 from typing import Any
 
-from chat_app.web.base import Access, BaseHandler, Services
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
@@ -19,6 +18,7 @@ from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.models import LOBBY
 from chat_app.protocol import SLUG, LimitsView, SystemFrame, UserView, check_position, event_frame
+from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.wire import Wire, upgrade_protocol
 
 _log = logging.getLogger("chat_app.connection")

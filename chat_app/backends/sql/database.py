@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.backends.sql import readers as reading
@@ -47,11 +47,12 @@ async def open_database(url: str, *, backups: Path, queue_limit: int = 4096) -> 
     Raises `DatabaseError` when it cannot be opened, is of a newer version or is no database of this program.
     """
     path = path_of(url)
-    _prepare(path, backups)
-    return SqlDatabase(path, queue_limit=queue_limit)
+    writing = _prepare(path, backups)
+    return SqlDatabase(path, writing, queue_limit=queue_limit)
 
 
-def _prepare(path: Path, backups: Path) -> None:
+def _prepare(path: Path, backups: Path) -> Engine:
+    """The engine with its connection open: readers can open the file only while the writer has it open."""
     try:
         make_folder(path.parent)
         if path.exists():
@@ -59,6 +60,13 @@ def _prepare(path: Path, backups: Path) -> None:
         else:
             create_private(path)
         migrate(path, backups=backups)
+        engine = writing_engine(path)
+        try:
+            with engine.begin():  # shows whether it can be written
+                return engine
+        except BaseException:
+            engine.dispose()
+            raise
     except OSError as error:
         raise DatabaseError(f"The database {path} cannot be opened: {error.strerror}.") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
@@ -72,7 +80,7 @@ class SqlDatabase:
     rooms: Rooms
     accounts: Accounts
 
-    def __init__(self, path: Path, *, queue_limit: int) -> None:
+    def __init__(self, path: Path, writing: Engine, *, queue_limit: int) -> None:
         self.on_fatal: Callable[[str], None] = _ignore
         """Called with one line on the loop when the disk fails; once until a commit succeeds again."""
         self.commit_seconds: Callable[[float, int], None] | None = None
@@ -80,7 +88,7 @@ class SqlDatabase:
         self._path = path
         self._backing_up = asyncio.Lock()
         self._writer = Writer(
-            writing_engine(path),
+            writing,
             store_changes,
             queue_limit=queue_limit,
             on_fatal=lambda line: self.on_fatal(line),

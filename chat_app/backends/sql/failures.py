@@ -26,6 +26,16 @@ def is_storage_failure(error: BaseException) -> bool:
     return isinstance(error, DriverError) and not isinstance(error, _STATEMENT_ERRORS)
 
 
+def first_failure(error: BaseException) -> BaseException:
+    """The first failure of the database that led to `error`: rolling back after it may have failed too."""
+    earlier, first = error.__context__, error
+    while earlier is not None:
+        if is_storage_failure(earlier):
+            first = earlier
+        earlier = earlier.__context__
+    return first
+
+
 def is_locked(error: BaseException) -> bool:
     """Whether somebody else holds the database: it may be tried again."""
     original = error.orig if isinstance(error, DBAPIError) else error

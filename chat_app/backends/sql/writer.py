@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat_app.backends.sql.failures import describe, is_locked, is_storage_failure
+from chat_app.backends.sql.failures import describe, first_failure, is_locked, is_storage_failure
 from chat_app.errors import Busy, ChatError
 from chat_app.logs import log_event
 from chat_app.models import Change, Committed
@@ -129,7 +129,8 @@ class Writer:
             with self._engine.connect() as connection, connection.begin():
                 outcomes = self._store(connection, jobs)
             self.failed = False
-        except SQLAlchemyError as error:
+        except SQLAlchemyError as raised:
+            error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
             if not is_locked(error):
                 if not self.failed:
@@ -164,9 +165,9 @@ class Writer:
                 _hand_over(job, outcome)
             except Exception as error:  # one receiver must not keep the results from the others
                 log_event(_log, "database.receiver_failed", level=logging.ERROR, exc_info=error)
-        self._on_commit(seconds, len(outcomes))
         if fatal is not None:
             self._on_fatal(fatal)
+        self._on_commit(seconds, len(outcomes))
 
 
 def _called(connection: Connection, job: _CallJob) -> Any:
