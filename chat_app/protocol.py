@@ -92,12 +92,14 @@ _any_decoder = msgspec.json.Decoder()
 
 
 def decode(raw: str) -> ClientEvent:
-    """One event from a text frame. Raises `ChatError` bad_json, bad_type or bad_request only."""
+    """One event from a text frame, to be checked next.
+
+    Raises `ChatError` bad_json, bad_type or bad_request only.
+    """
     try:
         event: ClientEvent = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
         raise _explained(raw) from error
-    _check(event)
     return event
 
 
@@ -121,7 +123,8 @@ def _reject_surrogates(value: object) -> None:
         value.encode()
 
 
-def _check(event: ClientEvent) -> None:
+def check(event: ClientEvent) -> None:
+    """What types cannot say: names, lengths, ranges. Raises `ChatError` bad_request."""
     room = event.room
     if room is not None and not SLUG.match(room):
         raise ChatError("bad_request", "A room is named by 1 to 32 letters, digits, - and _.")

@@ -29,6 +29,7 @@ from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
 from chat_app.protocol import (
+    NONCE_LIMIT,
     AckFrame,
     DeleteEvent,
     EditEvent,
@@ -38,6 +39,7 @@ from chat_app.protocol import (
     PostEvent,
     ReadEvent,
     TypingEvent,
+    check,
     clean_text,
     decode,
     event_frame,
@@ -126,9 +128,11 @@ class Chat:
 
     def handle(self, connection: Connection, raw: str) -> None:
         """One text frame."""
-        event = None
+        event, malformed = None, True
         try:
             event = decode(raw)
+            check(event)
+            malformed = False
             connection.malformed = 0
             match event:
                 case PostEvent():
@@ -147,8 +151,10 @@ class Chat:
                     assert_never(event)
         except ChatError as error:
             nonce = event.nonce if isinstance(event, PostEvent) else None
+            if nonce is not None and len(nonce) > NONCE_LIMIT:
+                nonce = None  # not worth sending back
             self._refuse(
-                connection, error, room=getattr(event, "room", None), nonce=nonce, malformed=event is None
+                connection, error, room=getattr(event, "room", None), nonce=nonce, malformed=malformed
             )
 
     def closed(self, connection: Connection) -> None:

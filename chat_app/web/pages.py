@@ -34,6 +34,8 @@ class MessageRow:
     edited_at: str | None
     deleted_at: str | None
     own: bool
+    nonce: str | None
+    """Of one's own only: a script finds what it sent before a reload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,4 +219,5 @@ def message_row(message: Message, reader: Account) -> MessageRow:
         edited_at=None if message.edited_ms is None else rfc3339(message.edited_ms),
         deleted_at=rfc3339(message.deleted_ms) if message.deleted_ms is not None else None,
         own=message.account_id == reader.id,
+        nonce=message.nonce if message.account_id == reader.id else None,
     )

@@ -6,7 +6,7 @@ import time
 from ipaddress import ip_network
 
 import pytest
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import create_signed_value
 
 from chat_app.web.gate import cookie_name, local_path, peer, session_token, signing_keys
@@ -33,7 +33,9 @@ def request(address: str = "127.0.0.1", **headers: str | list[str]) -> HTTPServe
     for name, values in headers.items():
         for value in [values] if isinstance(values, str) else values:
             given.add(name.replace("_", "-"), value)
-    return HTTPServerRequest("GET", "/", headers=given, host="localhost", connection=Line(address))  # type: ignore[arg-type]
+    given.add("Host", "localhost")
+    line = RequestStartLine("GET", "/", "HTTP/1.1")
+    return HTTPServerRequest(start_line=line, headers=given, connection=Line(address))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
