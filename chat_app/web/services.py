@@ -54,7 +54,7 @@ class Services:
     def __post_init__(self) -> None:
         origins = frozenset(self.settings.allowed_origins)
         object.__setattr__(self, "origins", origins)
-        object.__setattr__(self, "hosts", _hosts(origins))
+        object.__setattr__(self, "hosts", hosts_of(origins))
 
     def clients(self) -> int:
         """Open sockets."""
@@ -65,7 +65,7 @@ class Services:
         return self.clients() >= self.socket_limit
 
 
-def _hosts(origins: frozenset[str]) -> frozenset[str]:
+def hosts_of(origins: frozenset[str]) -> frozenset[str]:
     """What `Host` may be for these origins: with the scheme's own port or without it."""
     hosts = set()
     for origin in origins:

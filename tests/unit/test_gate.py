@@ -10,6 +10,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import create_signed_value
 
 from chat_app.web.gate import cookie_name, local_path, peer, session_token, signing_keys
+from chat_app.web.services import hosts_of
 from chat_app.web.templates import load_assets
 
 TRUSTED = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("::1/128"))
@@ -157,3 +158,9 @@ def test_the_policy_allows_the_import_map_and_no_other_inline_script() -> None:
     proof = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     assert f"script-src 'self' 'sha256-{proof}';" in assets.policy
     assert "/static/js/net/socket.js?v=" in text and "unsafe" not in assets.policy
+
+
+def test_a_host_may_carry_its_schemes_own_port() -> None:
+    assert hosts_of(frozenset({"https://chat.example.org", "http://[::1]", "http://localhost:8080"})) == {
+        "chat.example.org", "chat.example.org:443", "[::1]", "[::1]:80", "localhost:8080",
+    }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from chat_app.backends.sql.database import SqlDatabase, open_database
+from chat_app.core import sessions
 from chat_app.core.administration import Administration
 from chat_app.core.identity import Identity
 from chat_app.core.sessions import ABSOLUTE_MS, DAY_MS, IDLE_MS, digest
@@ -530,3 +531,34 @@ async def test_administration_by_name(world: World, tmp_path: Path) -> None:
     assert [account.name for account in await administration.list_users()] == ["Masa"]
     await administration.backup(tmp_path / "copy.db")
     assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.gen_test
+async def test_last_seen_is_kept_while_the_database_is_busy(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.account("Masa")
+    token, _, account = await world.sign_in("Masa")
+    world.now_ms += 60_000
+    await world.identity.authenticate(token)
+
+    async def busy(seen: dict[str, int]) -> None:
+        raise Busy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.database.accounts, "touch_sessions", busy)
+        await world.identity.flush_seen()
+    await world.identity.flush_seen()
+    assert (await world.database.accounts.sessions(account.id))[0].last_seen_ms == world.now_ms
+
+
+@pytest.mark.gen_test
+async def test_beyond_the_bounds_of_memory_sessions_are_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "CACHE_LIMIT", 1)
+    monkeypatch.setattr(sessions, "KNOWN_LIMIT", 1)
+    await world.account("Masa")
+    tokens = [(await world.sign_in("Masa"))[0] for _ in range(3)]
+    for token in tokens * 2:
+        assert await world.identity.authenticate(token) is not None
