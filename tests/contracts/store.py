@@ -1,0 +1,107 @@
+"""A real database in a folder of the test, with what most tests need in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from chat_app.backends.sql.database import SqlDatabase, open_database
+from chat_app.errors import ChatError
+from chat_app.models import Account, Amend, Change, Committed, Message, Post, Role, RoomInfo
+
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'chat.db'}"
+
+
+def account(name: str, role: Role = "member", *, disabled: bool = False) -> Account:
+    return Account(f"id-{name}", name, name.casefold(), role, disabled, NOW)
+
+
+class Store:
+    """The open database, its lobby, and what awaits a change."""
+
+    def __init__(self, database: SqlDatabase, lobby: RoomInfo) -> None:
+        self.database = database
+        self.history = database.history
+        self.rooms = database.rooms
+        self.accounts = database.accounts
+        self.lobby = lobby
+        self._posted = 0
+
+    def post_of(self, author: str, text: str, *, nonce: str | None = None, **fields: Any) -> Post:
+        """A message in the lobby, with an id of its own."""
+        self._posted += 1
+        given: dict[str, Any] = {
+            "id": f"{self.lobby.epoch}-{self._posted}",
+            "room_id": self.lobby.id,
+            "account_id": f"id-{author}",
+            "author": author,
+            "text": text,
+            "html": None,
+            "nonce": nonce,
+            "sent_ms": NOW,
+        }
+        return Post(**given | fields)
+
+    async def submit(self, *changes: Change) -> list[Committed | ChatError]:
+        """What becomes of them, queued together, in the order in which the results came."""
+        results: list[Committed | ChatError] = []
+        everything = asyncio.Event()
+
+        def done(result: Committed | ChatError) -> None:
+            results.append(result)
+            if len(results) == len(changes):
+                everything.set()
+
+        for change in changes:
+            self.history.submit(change, done)
+        await everything.wait()
+        return results
+
+    async def store(self, change: Change) -> Committed:
+        """The change is stored; a refusal is raised."""
+        (result,) = await self.submit(change)
+        if isinstance(result, ChatError):
+            raise result
+        return result
+
+    async def post(self, author: str, text: str, **fields: Any) -> Message:
+        return (await self.store(self.post_of(author, text, **fields))).message
+
+    async def edit(self, message: Message, actor: str, text: str, *, at_ms: int = NOW) -> Committed:
+        return await self.store(
+            Amend("edited", message.room_id, message.id, f"id-{actor}", False, at_ms, text=text)
+        )
+
+    async def delete(self, message: Message, actor: str, *, may_moderate: bool = False) -> Committed:
+        return await self.store(
+            Amend("deleted", message.room_id, message.id, f"id-{actor}", may_moderate, NOW)
+        )
+
+
+async def opened(folder: Path, **options: Any) -> Store:
+    database = await open_database(url(folder), backups=folder / "backups", **options)
+    (lobby, *_) = await database.rooms.all()
+    return Store(database, lobby)
+
+
+def run(folder: Path, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
+    """The scenario on an open database with the members ann and bob, which is closed in the end."""
+
+    async def main() -> None:
+        store = await opened(folder, **options)
+        try:
+            for name in ("ann", "bob"):
+                if await store.accounts.by_name(name) is None:
+                    await store.accounts.create(account(name), "hash")
+            await scenario(store)
+        finally:
+            await store.database.close()
+
+    asyncio.run(main())

@@ -1,0 +1,89 @@
+"""`ports.Rooms`: the rooms, and how far each account has read them."""
+
+from pathlib import Path
+
+import pytest
+
+from chat_app.errors import ChatError
+from chat_app.models import Unread
+
+from .store import NOW, Store, run
+
+
+def test_a_new_database_has_the_lobby_and_keeps_it(tmp_path: Path) -> None:
+    epochs: set[str] = set()
+
+    async def scenario(store: Store) -> None:
+        (lobby,) = await store.rooms.all()
+        assert (lobby.slug, lobby.title, lobby.seq) == ("lobby", "Lobby", 0)
+        epochs.add(lobby.epoch)
+
+    run(tmp_path, scenario)
+    run(tmp_path, scenario)
+    assert len(epochs) == 1
+
+
+def test_a_slug_is_taken_in_any_case(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        room = await store.rooms.create("Team", "The team", account_id="id-ann", now_ms=NOW)
+        assert (room.slug, room.title, room.seq) == ("Team", "The team", 0)
+        assert room.epoch != store.lobby.epoch
+        with pytest.raises(ChatError) as refused:
+            await store.rooms.create("tEAM", "Another", account_id="id-ann", now_ms=NOW)
+        assert refused.value.code == "taken"
+        assert {found.slug for found in await store.rooms.all()} == {"lobby", "Team"}
+
+    run(tmp_path, scenario)
+
+
+def test_unread_counts_what_others_wrote_after_the_mark(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        room = store.lobby.id
+        await store.post("ann", "one @bob")
+        await store.post("bob", "mine @ann")
+        deleted = await store.post("ann", "two @bob")
+        await store.post("ann", "three @bob")
+        await store.delete(deleted, "ann")
+        assert await store.rooms.unread("id-bob") == [Unread(room, 0, 2, 2)]
+        await store.rooms.mark_read({("id-bob", room): 1})
+        assert await store.rooms.unread("id-bob") == [Unread(room, 1, 1, 1)]
+        await store.rooms.mark_read({("id-bob", room): 5})
+        assert await store.rooms.unread("id-bob") == [Unread(room, 5, 0, 0)]
+        assert await store.rooms.unread("id-ann") == [Unread(room, 0, 1, 1)]
+
+    run(tmp_path, scenario)
+
+
+def test_each_room_has_its_own_entry(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        other = await store.rooms.create("other", "Other", account_id="id-ann", now_ms=NOW)
+        await store.post("ann", "here @bob")
+        await store.post("ann", "there", room_id=other.id)
+        await store.rooms.mark_read({("id-bob", store.lobby.id): 1})
+        found = {entry.room_id: entry for entry in await store.rooms.unread("id-bob")}
+        assert found == {
+            store.lobby.id: Unread(store.lobby.id, 1, 0, 0),
+            other.id: Unread(other.id, 0, 1, 0),
+        }
+
+    run(tmp_path, scenario)
+
+
+def test_unread_stops_counting_at_a_thousand(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        await store.submit(*(store.post_of("ann", "@bob") for _ in range(1001)))
+        assert await store.rooms.unread("id-bob") == [Unread(store.lobby.id, 0, 1000, 1000)]
+
+    run(tmp_path, scenario)
+
+
+def test_a_read_position_never_moves_back(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        room = store.lobby.id
+        await store.rooms.mark_read({("id-bob", room): 3, ("id-ann", room): 1})
+        await store.rooms.mark_read({("id-bob", room): 2, ("id-ann", room): 4})
+        await store.rooms.mark_read({})
+        assert [entry.read_seq for entry in await store.rooms.unread("id-bob")] == [3]
+        assert [entry.read_seq for entry in await store.rooms.unread("id-ann")] == [4]
+
+    run(tmp_path, scenario)
