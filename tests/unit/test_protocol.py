@@ -1,0 +1,86 @@
+"""What the contract says of events and texts, with the vectors that the browser's tests use too."""
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app import protocol
+from chat_app.errors import ChatError
+from chat_app.models import Message
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "text.json").read_text())
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: ascii(vector["in"])[:40])
+def test_a_text_is_cleaned_and_counted_as_in_the_browser(vector: dict) -> None:
+    try:
+        cleaned, error = protocol.clean_text(vector["in"], limit=500), None
+    except ChatError as refused:
+        cleaned, error = None, refused.code
+    assert (cleaned, error) == (vector["out"], vector["error"])
+    if cleaned is not None:
+        assert len(cleaned) == vector["length"]
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_whatever_a_client_sends_only_the_documented_errors_come_out(raw: str) -> None:
+    try:
+        protocol.check(protocol.decode(raw))
+    except ChatError as error:
+        assert error.code in {"bad_json", "bad_type", "bad_request"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.sampled_from(["message", "edit", "delete", "join", "leave", "typing", "read", "other"]),
+    st.dictionaries(st.sampled_from(["text", "room", "nonce", "id", "since", "epoch", "seq", "from"]), _JSON),
+)
+def test_fields_of_any_kind_are_taken_or_refused(kind: str, fields: dict) -> None:
+    try:
+        protocol.check(protocol.decode(json.dumps({"type": kind, **fields})))
+    except ChatError as error:
+        assert error.code in {"bad_json", "bad_type", "bad_request"}
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_a_frame_says_its_length(size: int) -> None:
+    framed = protocol.frame(b"x" * size)
+    head = 2 if size < 126 else 4 if size < 65_536 else 10
+    assert framed[0] == 0x81
+    assert len(framed) == head + size
+
+
+def test_a_deleted_message_has_no_text_on_the_wire() -> None:
+    message = Message("i", "r", 1, 2, "a", "A", "", None, 0, deleted_ms=5)
+    frame = json.loads(protocol.encode(protocol.message_view(message, "lobby")))
+    assert "text" not in frame
+    assert frame["deletedAt"] == "1970-01-01T00:00:00.005Z"
+
+
+def test_the_document_names_every_event_field_and_code() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    structs = [
+        kind
+        for kind in vars(protocol).values()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == protocol.__name__
+    ]
+    named = set()
+    for struct in structs:
+        config = struct.__struct_config__
+        if isinstance(config.tag, str):
+            named.add(config.tag)
+        named |= set(struct.__struct_encode_fields__)
+    for word in named | set(get_args(protocol.ErrorCode)):
+        assert re.search(rf"\b{word}\b", document), word
