@@ -103,6 +103,10 @@ def test_version_is_that_of_the_package() -> None:
         (["user", "add", "ada"], "required: --role"),
         (["user", "role", "ada", "king"], "invalid choice: 'king'"),
         (["smoke", "--timeout", "0", "--url", "http://a", "--name", "b"], "number of seconds above 0"),
+        (
+            ["smoke", "--timeout", "soon", "--url", "http://a", "--name", "b"],
+            "'soon' is not a number of seconds",
+        ),
         (["backup"], "required: FILE"),
         (["user", "add", "ada", "--role", "owner"], "There is no password on standard input."),
     ],
