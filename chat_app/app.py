@@ -172,7 +172,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         passwords=passwords,
         clock_ms=_now_ms,
         on_sessions_ended=connections.close_sessions,
-        on_account_changed=lambda account: _renew(connections, account),
+        on_account_changed=lambda account: _renew(connections, registry, account),
     )
     unreads = Unreads(rooms=database.rooms, registry=registry, connections=connections)
     limits = Limits(
@@ -237,10 +237,11 @@ def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
         stack.callback(periodic.stop)
 
 
-def _renew(connections: Connections, account: Account) -> None:
-    """A changed role counts on open connections before their next event."""
+def _renew(connections: Connections, registry: Registry, account: Account) -> None:
+    """A changed role or name counts on open connections before their next event, and in every room."""
     for connection in connections.of_account(account.id):
         connection.account = account
+    registry.rename(account)
 
 
 def _dispatch(services: Services, settings: Settings) -> Dispatch:

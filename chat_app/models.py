@@ -58,6 +58,15 @@ class RoomInfo(msgspec.Struct, frozen=True):
     created_ms: int
 
 
+class RoomSurvey(msgspec.Struct, frozen=True):
+    """A room as administration sees it. `created_by` is a name; None: it was there from the start."""
+
+    info: RoomInfo
+    messages: int
+    """How many are stored, deleted ones too."""
+    created_by: str | None
+
+
 class Message(msgspec.Struct, frozen=True):
     """A message in its state now. `seq`: when it was posted; `rev`: the room's seq when it last changed."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import assert_never
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
@@ -118,6 +118,15 @@ class Chat:
             raise Forbidden("You may not create rooms.")
         info = await self._database.rooms.create(slug, title, account_id=account.id, now_ms=self._now_ms())
         return self._registry.by_slug(info.slug) or self._registry.add(info)
+
+    async def retitle_room(self, account: Account, slug: str, title: str) -> Room:
+        """Another title, seen when a page is next loaded. Raises `Forbidden`, `NotFound`."""
+        room = self.visible(account, slug)
+        if not allows(account, "manage_rooms", room.info):
+            raise Forbidden("You may not change rooms.")
+        await self._database.rooms.set_title(room.info.id, title)
+        room.info = structs.replace(room.info, title=title)
+        return room
 
     def visible(self, account: Account, slug: str) -> Room:
         """The room, if the account may see it. Raises `NotFound` else, the two cases alike."""
@@ -229,6 +238,10 @@ class Chat:
         if outcome.duplicate:
             self._limits.refund(connection)
         else:
+            if outcome.kind == "message" and outcome.message.author != connection.account.name:
+                # renamed while it was on its way
+                author = structs.replace(outcome.message, author=connection.account.name)
+                outcome = structs.replace(outcome, message=author)
             room.publish(outcome)
             self._unreads.published(outcome)
             if outcome.kind == "message":

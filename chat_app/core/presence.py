@@ -48,7 +48,9 @@ class People:
         if account.id not in self._names:
             self._names[account.id] = account.name
             self._everyone = None
-            if self._left.pop(account.id, None) is None:
+            if self._left.get(account.id) == account.name:
+                del self._left[account.id]
+            else:
                 self._joined[account.id] = account.name
             self._arrange()
 
@@ -60,6 +62,21 @@ class People:
             return
         self._connections.pop(account.id, None)
         self._leaving[account.id] = asyncio.get_running_loop().time() + LEAVE_SECONDS
+        self._arrange()
+
+    def rename(self, account: Account) -> None:
+        """Another name of an account is told as one leaving and one joining: people are told by name."""
+        before = self._names.get(account.id)
+        if before is None or before == account.name:
+            return
+        self._typing.pop(before, None)
+        self._names[account.id] = account.name
+        self._everyone = None
+        if account.id not in self._joined:
+            self._left[account.id] = before
+        self._joined[account.id] = account.name
+        if self._left.get(account.id) == account.name:  # and back again before it was told
+            del self._left[account.id], self._joined[account.id]
         self._arrange()
 
     def welcome(self, connection: Connection) -> None:

@@ -12,9 +12,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 
+from msgspec import structs
+
 from chat_app.core.connection import Connection, Cursor, Mode
 from chat_app.core.presence import People
-from chat_app.models import Committed, Message, Page, RoomInfo
+from chat_app.models import Account, Committed, Message, Page, RoomInfo
 from chat_app.ports import History
 from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
 
@@ -67,6 +69,7 @@ class Room:
         self._ring: deque[Entry] = deque()
         self._ring_bytes = 0
         self._recent: dict[str, Message] = {}
+        self._renamed: dict[str, Account] = {}
         self._live: dict[Callable[[bytes], int], Cursor] = {}
         self._lagging: dict[Callable[[bytes], int], Cursor] = {}
         self._lag_position = 0
@@ -109,6 +112,24 @@ class Room:
             if entry.message.nonce == nonce and entry.message.account_id == account_id:
                 return entry.message
         return None
+
+    def rename(self, account: Account) -> None:
+        """An author has another name: whoever joins or resumes from now on gets it, as from the store. It is
+        no change of the log: what was sent stays as it is.
+        """
+        if self._loading:
+            self._renamed[account.id] = account  # what is being read may still have the old one
+        self._pages.clear()
+        for entry in self._ring:
+            if entry.message.account_id == account.id and entry.message.author != account.name:
+                entry.message = structs.replace(entry.message, author=account.name)
+                if entry.frame is not None:
+                    frame = change_frame(entry.kind, entry.seq, entry.message, self.info.slug)  # type: ignore[arg-type]
+                    self._ring_bytes += len(frame) - len(entry.frame)
+                    entry.frame = frame
+        for message in list(self._recent.values()):
+            if message.account_id == account.id:
+                self._recent[message.id] = structs.replace(message, author=account.name)
 
     def _drop_oldest(self) -> None:
         entry = self._ring.popleft()
@@ -339,6 +360,9 @@ class Room:
             await self._load()
         finally:
             self._loading = False
+            renamed, self._renamed = self._renamed, {}
+            for account in renamed.values():
+                self.rename(account)
             if not self.loaded:
                 self._unload()
                 for cursor in list(self.cursors):
@@ -512,6 +536,12 @@ class Registry:
     def by_id(self, room_id: str) -> Room | None:
         """The room of this id."""
         return self._by_id.get(room_id)
+
+    def rename(self, account: Account) -> None:
+        """An account has another name, or still the same one: then nothing happens."""
+        for room in self._rooms.values():
+            room.rename(account)
+            room.people.rename(account)
 
     def all(self) -> list[Room]:
         """All of them by title, the lobby first."""

@@ -24,10 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.backends.sql.readers import Readers
-from chat_app.backends.sql.schema import mentions, messages, read_marks, rooms
+from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, rooms
 from chat_app.backends.sql.writer import Writer
-from chat_app.errors import ChatError
-from chat_app.models import LOBBY, RoomInfo, Unread
+from chat_app.errors import ChatError, NotFound
+from chat_app.models import LOBBY, RoomInfo, RoomSurvey, Unread
 
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
@@ -62,6 +62,14 @@ class SqlRooms:
         return await self._writer.write(
             lambda connection: _create(connection, slug, title, account_id=account_id, now_ms=now_ms)
         )
+
+    async def survey(self) -> list[RoomSurvey]:
+        """Every room, the oldest first, with what administration wants to know of it."""
+        return await self._readers.read(_survey)
+
+    async def set_title(self, room_id: str, title: str) -> None:
+        """Another title. Raises `NotFound`."""
+        await self._writer.write(lambda connection: _set_title(connection, room_id, title))
 
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room; count and mentions are 0 where everything is read."""
@@ -104,6 +112,21 @@ def _create(
     except IntegrityError as error:
         raise ChatError("taken", "There is a room with this address already.") from error
     return room
+
+
+def _survey(connection: Connection) -> list[RoomSurvey]:
+    stored = select(func.count()).where(messages.c.room_id == rooms.c.id).correlate(rooms).scalar_subquery()
+    chosen = (
+        _SELECT.add_columns(stored, accounts.c.name)
+        .select_from(rooms.outerjoin(accounts, accounts.c.id == rooms.c.created_by))
+        .order_by(rooms.c.created_ms, rooms.c.slug_key)
+    )
+    return [RoomSurvey(RoomInfo(*row[:-2]), row[-2], row[-1]) for row in connection.execute(chosen)]
+
+
+def _set_title(connection: Connection, room_id: str, title: str) -> None:
+    if connection.execute(update(rooms).where(rooms.c.id == room_id).values(title=title)).rowcount == 0:
+        raise NotFound("There is no such room.")
 
 
 def _unread(connection: Connection, account_id: str) -> list[Unread]:
