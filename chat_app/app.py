@@ -30,6 +30,7 @@ from chat_app.core.chat import Chat, Limits
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
 from chat_app.core.limits import SlidingWindow
+from chat_app.core.management import Management
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
@@ -164,8 +165,9 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     tasks = Tasks(metrics.errors.inc)
     stack.push_async_callback(tasks.close)
     registry = Registry(history=database.history, history_limit=settings.history_limit, tasks=tasks)
+    members = await database.rooms.members()
     for info in await database.rooms.all():
-        registry.add(info)
+        registry.add(info, members.get(info.id, ()))
     connections = Connections(metrics=metrics)
     identity = Identity(
         accounts=database.accounts,
@@ -197,6 +199,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         administration=Administration(identity=identity, accounts=database.accounts, database=database),
         database=database,
         chat=chat,
+        management=Management(database=database, registry=registry, connections=connections, unreads=unreads),
         registry=registry,
         connections=connections,
         unreads=unreads,

@@ -13,6 +13,13 @@ import msgspec
 Role = Literal["owner", "admin", "moderator", "member"]
 ROLES: tuple[Role, ...] = ("owner", "admin", "moderator", "member")
 LOBBY = "lobby"
+RoomKind = Literal["public", "private", "direct"]
+Posting = Literal["everyone", "moderators"]
+"""Who may write in a room."""
+NoticeKind = Literal[
+    "added", "removed", "left", "manager", "title", "topic", "archived", "restored", "posting"
+]
+"""What a line in the log that nobody wrote tells of the room."""
 
 
 def rfc3339(moment_ms: int) -> str:
@@ -56,6 +63,28 @@ class RoomInfo(msgspec.Struct, frozen=True):
     epoch: str
     seq: int
     created_ms: int
+    kind: RoomKind = "public"
+    topic: str = ""
+    archived: bool = False
+    posting: Posting = "everyone"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody of a room. A public room has only its managers; everybody sees it."""
+
+    account_id: str
+    name: str
+    manager: bool
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How one account stands to one room: what `permissions.allows` has to know of the two."""
+
+    kind: RoomKind = "public"
+    archived: bool = False
+    posting: Posting = "everyone"
+    member: bool = False
+    manager: bool = False
 
 
 class RoomSurvey(msgspec.Struct, frozen=True):
@@ -83,6 +112,8 @@ class Message(msgspec.Struct, frozen=True):
     nonce: str | None = None
     edited_ms: int | None = None
     deleted_ms: int | None = None
+    notice: NoticeKind | None = None
+    """Set where nobody wrote it: `text` is then the name, title or topic that it tells of."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -113,7 +144,23 @@ class Amend(msgspec.Struct, frozen=True):
     edit_window_ms: int = 86_400_000
 
 
-Change = Post | Amend
+class Manage(msgspec.Struct, frozen=True):
+    """A change of the room itself: stored together with the notice that tells it in the log."""
+
+    kind: NoticeKind
+    id: str
+    """Of the notice."""
+    room_id: str
+    actor_id: str
+    author: str
+    at_ms: int
+    account_id: str | None = None
+    """Who is added, removed or made a manager."""
+    value: str = ""
+    """The new title, topic or posting."""
+
+
+Change = Post | Amend | Manage
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -126,6 +173,10 @@ class Committed(msgspec.Struct, frozen=True):
     duplicate: bool = False
     mentioned: tuple[str, ...] = ()
     """Ids of the accounts that the text names with @."""
+    room: RoomInfo | None = None
+    """The room as it is now, where that changed."""
+    members: tuple[Member, ...] = ()
+    """Whom the changed room has now."""
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ stored then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,10 +17,12 @@ from chat_app.models import (
     Change,
     Committed,
     JoinLink,
+    Member,
     Message,
     Page,
     Role,
     RoomInfo,
+    RoomKind,
     RoomSurvey,
     Session,
     Unread,
@@ -65,9 +67,22 @@ class Rooms(Protocol):
     async def all(self) -> list[RoomInfo]:
         """Every room with its head; `lobby` is always among them."""
 
-    async def create(self, slug: str, title: str, *, account_id: str, now_ms: int) -> RoomInfo:
-        """A new public room with a fresh epoch. Raises `ChatError("taken")` for a slug that exists (case
-        folded).
+    async def members(self) -> dict[str, list[Member]]:
+        """By room id, the longest there first; of a public room only its managers."""
+
+    async def create(
+        self, slug: str, title: str, *, account_id: str, now_ms: int, kind: RoomKind = "public"
+    ) -> RoomInfo:
+        """A new room with a fresh epoch, managed by `account_id`. Raises `ChatError("taken")` for a slug that
+        exists (case folded).
+        """
+
+    async def direct(
+        self, account_ids: Collection[str], *, slug: str, now_ms: int
+    ) -> tuple[RoomInfo, list[Member], bool]:
+        """The direct room of exactly these accounts, its members, and whether it was made just now.
+
+        Raises `NotFound` when one of them is unknown.
         """
 
     async def survey(self) -> list[RoomSurvey]:
@@ -77,7 +92,7 @@ class Rooms(Protocol):
         """Another title. Raises `NotFound`."""
 
     async def unread(self, account_id: str) -> list[Unread]:
-        """One entry for each room; count and mentions are 0 where everything is read."""
+        """One entry for each room that the account sees; 0 and 0 where everything is read."""
 
     async def mark_read(self, marks: dict[tuple[str, str], int]) -> None:
         """Store read positions {(account_id, room_id): seq} together; a position never moves back."""

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chat_app.errors import ChatError
-from chat_app.models import Message, Role, rfc3339
+from chat_app.models import Message, NoticeKind, Posting, Role, RoomKind, rfc3339
 
 FRAME_LIMIT_BYTES = 16 * 1024
 SLUG = re.compile(r"[a-zA-Z0-9_-]{1,32}\Z")
@@ -215,6 +215,13 @@ class LimitsView(msgspec.Struct, frozen=True, rename="camel"):
     heartbeat_seconds: float
 
 
+class NoticeView(msgspec.Struct, frozen=True):
+    """What a line tells of the room that nobody wrote; `value`: the name, title or topic it is about."""
+
+    kind: NoticeKind
+    value: str
+
+
 class MessageView(
     msgspec.Struct,
     frozen=True,
@@ -239,6 +246,7 @@ class MessageView(
     nonce: str | UnsetType = UNSET
     edited_at: str | UnsetType = UNSET
     deleted_at: str | UnsetType = UNSET
+    notice: NoticeView | UnsetType = UNSET
 
 
 class SystemFrame(msgspec.Struct, tag="system", frozen=True, rename="camel"):
@@ -319,6 +327,27 @@ class ReadFrame(msgspec.Struct, tag="read", frozen=True):
     seq: int
 
 
+class MemberView(msgspec.Struct, frozen=True):
+    """Somebody of a room that not everybody sees."""
+
+    id: str
+    name: str
+    manager: bool
+
+
+class RoomFrame(msgspec.Struct, tag="room", frozen=True):
+    """What a room is now, and what this account may do in it; `members` where not everybody sees it."""
+
+    room: str
+    title: str
+    kind: RoomKind
+    topic: str
+    archived: bool
+    posting: Posting
+    may: list[str]
+    members: list[MemberView] | UnsetType = UNSET
+
+
 class RemovedFrame(msgspec.Struct, tag="removed", frozen=True):
     """No longer allowed in this room."""
 
@@ -349,6 +378,7 @@ encode = _encoder.encode
 def message_view(message: Message, slug: str) -> MessageView:
     """What clients see of a message; a deleted one has no text, and `html` only differs from plain text."""
     deleted = message.deleted_ms is not None
+    notice = message.notice
     return MessageView(
         id=message.id,
         room=slug,
@@ -356,12 +386,34 @@ def message_view(message: Message, slug: str) -> MessageView:
         from_=message.author,
         user_id=message.account_id,
         sent_at=rfc3339(message.sent_ms),
-        text=UNSET if deleted else message.text,
+        text=UNSET if deleted else message.text if notice is None else notice_text(message),
         html=UNSET if deleted or message.html is None else message.html,
         nonce=UNSET if message.nonce is None else message.nonce,
         edited_at=UNSET if message.edited_ms is None else rfc3339(message.edited_ms),
         deleted_at=UNSET if message.deleted_ms is None else rfc3339(message.deleted_ms),
+        notice=UNSET if notice is None else NoticeView(notice, message.text),
     )
+
+
+_NOTICES: dict[NoticeKind, str] = {
+    "added": "{author} added {value}.",
+    "removed": "{author} removed {value}.",
+    "left": "{author} left.",
+    "manager": "{author} made {value} a manager.",
+    "title": "{author} renamed the room to {value}.",
+    "topic": "{author} set the topic: {value}",
+    "archived": "{author} archived the room.",
+    "restored": "{author} restored the room.",
+    "posting": "{author} changed who may write: {value}.",
+}
+
+
+def notice_text(message: Message) -> str:
+    """A notice as an English sentence, for clients that know nothing of notices."""
+    assert message.notice is not None
+    if message.notice == "topic" and not message.text:
+        return f"{message.author} removed the topic."
+    return _NOTICES[message.notice].format(author=message.author, value=message.text)
 
 
 def change_frame(

@@ -8,9 +8,7 @@ leaves the connection open.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import assert_never
@@ -21,6 +19,7 @@ from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.limits import SlidingWindow
 from chat_app.core.markdown import render
+from chat_app.core.message_ids import message_id
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
@@ -112,26 +111,10 @@ class Chat:
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
 
-    async def create_room(self, account: Account, slug: str, title: str) -> Room:
-        """A new public room. Raises `ChatError` taken, `Forbidden`."""
-        if not allows(account, "create_room"):
-            raise Forbidden("You may not create rooms.")
-        info = await self._database.rooms.create(slug, title, account_id=account.id, now_ms=self._now_ms())
-        return self._registry.by_slug(info.slug) or self._registry.add(info)
-
-    async def retitle_room(self, account: Account, slug: str, title: str) -> Room:
-        """Another title, seen when a page is next loaded. Raises `Forbidden`, `NotFound`."""
-        room = self.visible(account, slug)
-        if not allows(account, "manage_rooms", room.info):
-            raise Forbidden("You may not change rooms.")
-        await self._database.rooms.set_title(room.info.id, title)
-        room.info = structs.replace(room.info, title=title)
-        return room
-
     def visible(self, account: Account, slug: str) -> Room:
         """The room, if the account may see it. Raises `NotFound` else, the two cases alike."""
         room = self._registry.by_slug(slug)
-        if room is None or not allows(account, "read"):
+        if room is None or not allows(account, "read", room.standing(account.id)):
             raise NotFound("There is no such room.")
         return room
 
@@ -180,8 +163,10 @@ class Chat:
     def _post(self, connection: Connection, event: PostEvent) -> None:
         room = self._joined(connection, event.room)
         account = connection.account
-        if not allows(account, "post"):
-            raise Forbidden("You may not write here.")
+        if not allows(account, "post", room.standing(account.id)):
+            raise Forbidden(
+                "This room is archived." if room.info.archived else "Only moderators write in this room."
+            )
         text = clean_text(event.text, limit=self._max_message_length)
         if event.nonce is not None and (first := room.duplicate_of(account.id, event.nonce)) is not None:
             connection.tell(event_frame(AckFrame(event.nonce, room.info.slug, first.id, first.seq)))
@@ -189,7 +174,7 @@ class Chat:
         self._limits.take(connection)
         now_ms = self._now_ms()
         post = Post(
-            id=_message_id(now_ms),
+            id=message_id(now_ms),
             room_id=room.info.id,
             account_id=account.id,
             author=account.name,
@@ -203,7 +188,10 @@ class Chat:
     def _amend(self, connection: Connection, event: EditEvent | DeleteEvent) -> None:
         room = self._joined(connection, event.room)
         account = connection.account
+        standing = room.standing(account.id)
         text, html = "", None
+        if not allows(account, "edit" if isinstance(event, EditEvent) else "delete", standing):
+            raise Forbidden("This room is archived.")
         if isinstance(event, EditEvent):
             text = clean_text(event.text, limit=self._max_message_length)
             html = render(text)
@@ -213,7 +201,7 @@ class Chat:
             room_id=room.info.id,
             message_id=event.id,
             actor_id=account.id,
-            may_moderate=allows(account, "moderate"),
+            may_moderate=allows(account, "moderate", standing),
             at_ms=self._now_ms(),
             text=text,
             html=html,
@@ -302,9 +290,3 @@ class Chat:
                 connection.close(1008, "too many malformed events")
         if error.code == "rate_limited" and self._refusals.take(connection.client_id) > 0:
             connection.close(4429, "too many refusals")
-
-
-def _message_id(now_ms: int) -> str:
-    """A UUID of version 7 (RFC 9562 section 5.7): ordered by time, so that the index grows at its end."""
-    value = (now_ms << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
-    return str(uuid.UUID(int=value))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 
 from msgspec import structs
 
 from chat_app.core.connection import Connection, Cursor, Mode
 from chat_app.core.presence import People
-from chat_app.models import Account, Committed, Message, Page, RoomInfo
+from chat_app.core.room_views import is_plain, room_frame
+from chat_app.models import Account, Committed, Member, Message, Page, RoomInfo, Standing
 from chat_app.ports import History
 from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
 
@@ -31,6 +32,8 @@ SLICE_SOCKETS = 256
 """Sockets served before the loop gets a turn; a send costs about 8 µs."""
 PACE_SECONDS = 0.005
 """The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
+
+PUBLIC = Standing()
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +53,18 @@ class Entry:
 class Room:
     """One room: its head, its ring and who follows it."""
 
-    def __init__(self, info: RoomInfo, *, history: History, history_limit: int, tasks: Tasks) -> None:
+    def __init__(
+        self,
+        info: RoomInfo,
+        *,
+        history: History,
+        history_limit: int,
+        tasks: Tasks,
+        members: Iterable[Member] = (),
+    ) -> None:
         self.info = info
+        self.members = {member.account_id: member for member in members}
+        """Of a public room only its managers."""
         self.seq = info.seq
         """The head: the last change that was committed and published here."""
         self.flushed = info.seq
@@ -81,6 +94,24 @@ class Room:
         self._last_end = self._last_cost = 0.0
         self._loading = False
         self._pages: dict[tuple[Mode, int], tuple[bytes, int, bool]] = {}
+
+    # -- who sees it --------------------
+
+    def standing(self, account_id: str) -> Standing:
+        """How an account stands to this room."""
+        info, member = self.info, self.members.get(account_id)
+        if member is None and info.kind == "public" and not info.archived and info.posting == "everyone":
+            return PUBLIC
+        return Standing(
+            info.kind, info.archived, info.posting, member is not None, member is not None and member.manager
+        )
+
+    def title_for(self, account_id: str) -> str:
+        """Its title; of a direct room the names of the others."""
+        if self.info.kind != "direct":
+            return self.info.title
+        others = [member.name for member in self.members.values() if member.account_id != account_id]
+        return ", ".join(sorted(others, key=str.casefold)) or self.members[account_id].name
 
     # -- the log --------------------
 
@@ -344,6 +375,8 @@ class Room:
         if not more and not cursor.told:
             cursor.told = True
             self.people.welcome(cursor.connection)
+            if not is_plain(self):
+                cursor.connection.tell(room_frame(self, cursor.connection.account))
 
     def _read_behind(self, cursor: Cursor) -> None:
         """What memory does not hold is read from the store, by a task that the registry owns."""
@@ -523,9 +556,15 @@ class Registry:
         self._rooms: dict[str, Room] = {}
         self._by_id: dict[str, Room] = {}
 
-    def add(self, info: RoomInfo) -> Room:
+    def add(self, info: RoomInfo, members: Iterable[Member] = ()) -> Room:
         """Puts a room in; its log stays in the store until somebody follows it."""
-        room = Room(info, history=self._history, history_limit=self._history_limit, tasks=self._tasks)
+        room = Room(
+            info,
+            history=self._history,
+            history_limit=self._history_limit,
+            tasks=self._tasks,
+            members=members,
+        )
         self._rooms[info.slug] = self._by_id[info.id] = room
         return room
 
@@ -540,6 +579,8 @@ class Registry:
     def rename(self, account: Account) -> None:
         """An account has another name, or still the same one: then nothing happens."""
         for room in self._rooms.values():
+            if (member := room.members.get(account.id)) is not None:
+                room.members[account.id] = structs.replace(member, name=account.name)
             room.rename(account)
             room.people.rename(account)
 

@@ -53,7 +53,7 @@ class _News:
         self.upto = change.seq
         if change.kind == "deleted":
             self.deleted.append(change)
-        elif change.kind == "message":
+        elif change.kind == "message" and change.message.notice is None:
             self.seqs.append(change.seq)
             self.by_author.setdefault(change.message.account_id, []).append(change.seq)
             for account_id in change.mentioned:
@@ -113,6 +113,11 @@ class Unreads:
             news = self._news[change.room_id] = _News()
         news.add(change)
 
+    def forget_room(self, account_id: str, room: Room) -> None:
+        """The account does not see the room any more."""
+        self._marks.get(account_id, {}).pop(room.info.id, None)
+        self._recount.discard((account_id, room.info.id))
+
     def read(self, connection: Connection, room: Room, seq: int) -> None:
         """An account read up to `seq`; its other connections hear of it. Never moves back."""
         account_id, room_id = connection.account.id, room.info.id
@@ -168,6 +173,9 @@ class Unreads:
         for number, (account_id, _) in enumerate(self._connections.accounts(), 1):
             marks = self._marks.get(account_id)
             for room_id, news in gathered.items():
+                room = self._registry.by_id(room_id)
+                if room is None or (room.info.kind != "public" and account_id not in room.members):
+                    continue
                 if marks is None:  # the store is being asked, perhaps as it was before these
                     self._recount.add((account_id, room_id))
                     continue
@@ -208,7 +216,8 @@ class Unreads:
             marks[unread.room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
 
     def _tell(self, connection: Connection, room: Room, mark: _Mark) -> None:
-        if room.info.slug not in connection.cursors:
+        hidden = room.info.kind != "public" and connection.account.id not in room.members
+        if room.info.slug not in connection.cursors and not hidden:
             connection.tell(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
 
     def _forget_absent(self, account_id: str) -> None:

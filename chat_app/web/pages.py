@@ -9,9 +9,10 @@ from markupsafe import Markup
 from tornado.web import HTTPError
 
 from chat_app.core.names import clean_slug, clean_title
+from chat_app.core.room_views import may
 from chat_app.core.rooms import Room
 from chat_app.errors import ChatError
-from chat_app.models import LOBBY, Account, Message, Page, Unread, rfc3339
+from chat_app.models import LOBBY, Account, Message, Page, Posting, RoomKind, Unread, rfc3339
 from chat_app.protocol import SEQ_LIMIT, encode, message_view
 from chat_app.web.base import Access, BaseHandler
 
@@ -44,6 +45,7 @@ class RoomRow:
 
     slug: str
     title: str
+    kind: RoomKind
     unread: int
     mentions: int
     current: bool
@@ -57,6 +59,11 @@ class RoomHead:
     title: str
     epoch: str
     seq: int
+    kind: RoomKind
+    topic: str
+    archived: bool
+    posting: Posting
+    may: list[str]
 
 
 class Start(BaseHandler):
@@ -95,15 +102,18 @@ class RoomsHandler(BaseHandler):
         return {row.room_id: row for row in await self.services.database.rooms.unread(self.me.id)}
 
     def room_rows(self, unread: dict[str, Unread], current: str | None = None) -> list[RoomRow]:
-        """Every room, the lobby first, then by title."""
+        """Every room that one sees, the lobby first, then by title; archived ones only where one stands."""
         rows = []
         for room in self.services.registry.all():
             info, read = room.info, unread.get(room.info.id)
             here = info.slug == current
+            if read is None or (info.archived and not here):
+                continue
             rows.append(
                 RoomRow(
                     slug=info.slug,
-                    title=info.title,
+                    title=room.title_for(self.me.id),
+                    kind=info.kind,
                     unread=read.count if read and not here else 0,
                     mentions=read.mentions if read and not here else 0,
                     current=here,
@@ -123,7 +133,7 @@ class Rooms(RoomsHandler):
         """A new public room."""
         slug, title = self.field("slug"), self.field("title")
         try:
-            room = await self.services.chat.create_room(self.me, clean_slug(slug), clean_title(title))
+            room = await self.services.management.create_room(self.me, clean_slug(slug), clean_title(title))
         except ChatError as error:
             await self._show(slug=slug, title=title, error=error)
             return
@@ -154,7 +164,7 @@ class RoomPage(RoomsHandler):
         rows = [message_row(message, self.me) for message in page.messages]
         self.render_page(
             "pages/room.html",
-            room=RoomHead(room.info.slug, room.info.title, room.info.epoch, page.seq),
+            room=self._head(room, page.seq),
             rooms=self.room_rows(unread, room.info.slug),
             messages=rows,
             more=page.more,
@@ -163,6 +173,20 @@ class RoomPage(RoomsHandler):
             read_seq=mine.read_seq if mine else 0,
             limits=settings,
             people=room.people.names(),
+        )
+
+    def _head(self, room: Room, seq: int) -> RoomHead:
+        info = room.info
+        return RoomHead(
+            slug=info.slug,
+            title=room.title_for(self.me.id),
+            epoch=info.epoch,
+            seq=seq,
+            kind=info.kind,
+            topic=info.topic,
+            archived=info.archived,
+            posting=info.posting,
+            may=may(room, self.me),
         )
 
     async def _messages(self, room: Room, before: int | None) -> Page:

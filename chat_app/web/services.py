@@ -11,6 +11,7 @@ from chat_app.core.chat import Chat
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
 from chat_app.core.limits import SlidingWindow
+from chat_app.core.management import Management
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.metrics import Metrics
@@ -36,6 +37,7 @@ class Services:
     administration: Administration
     database: Database
     chat: Chat
+    management: Management
     registry: Registry
     connections: Connections
     unreads: Unreads

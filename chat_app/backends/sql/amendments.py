@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from chat_app.backends.sql.mentions import candidates, look_up, mentioned
+from chat_app.backends.sql.mentions import candidates, closed_rooms, look_up, mentioned, only_members
 from chat_app.backends.sql.messages import message_of, select_messages
 from chat_app.backends.sql.schema import accounts, mentions, messages, rooms
 from chat_app.errors import Forbidden, NotFound
@@ -19,6 +19,8 @@ def amend(connection: Connection, change: Amend) -> Committed:
     before = _find(connection, change)
     if head is None or before is None or before.deleted_ms is not None:
         raise NotFound("There is no such message.")
+    if before.notice is not None:
+        raise Forbidden("Nobody wrote this line, so nobody changes it.")
     if change.kind == "edited":
         _check_edit(change, before)
         values = {"text": change.text, "html": change.html, "edited_ms": change.at_ms}
@@ -66,6 +68,7 @@ def _mention_again(connection: Connection, change: Amend, message: Message) -> t
     found = candidates(change.text)
     ids = look_up(connection, {key for keys in found for key in keys})
     named = mentioned(found, ids, author_id=message.account_id)
+    named = only_members(named, closed_rooms(connection, {message.room_id}).get(message.room_id))
     rows = [
         {"message_id": message.id, "account_id": key, "room_id": message.room_id, "seq": message.seq}
         for key in named

@@ -1,4 +1,4 @@
-"""Storing the changes of rooms in the writer's transaction: posts in bulk, edits and deletions one by one.
+"""Storing the changes of rooms in the writer's transaction: posts in bulk, everything else one by one.
 
 `Writer` calls `store_changes`; the rules are those of `ports.History`. Every change takes the room's next
 `seq`.
@@ -15,12 +15,13 @@ from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from chat_app.backends.sql.amendments import amend
 from chat_app.backends.sql.failures import is_storage_failure
-from chat_app.backends.sql.mentions import candidates, look_up, mentioned
+from chat_app.backends.sql.management import manage
+from chat_app.backends.sql.mentions import candidates, closed_rooms, look_up, mentioned, only_members
 from chat_app.backends.sql.messages import message_of, select_messages
 from chat_app.backends.sql.schema import mentions, messages, rooms
 from chat_app.errors import ChatError, NotFound
 from chat_app.logs import log_event
-from chat_app.models import Amend, Change, Committed, Message, Post
+from chat_app.models import Amend, Change, Committed, Manage, Message, Post
 
 _log = logging.getLogger(__name__)
 _NonceKey = tuple[str, str, str]
@@ -47,7 +48,7 @@ def store_changes(connection: Connection, changes: Sequence[Change]) -> list[Com
         if kind is Post:
             results += _store_posts(connection, [change for change in group if isinstance(change, Post)])
         else:
-            results += [_store_amend(connection, change) for change in group if isinstance(change, Amend)]
+            results += [_store_one(connection, change) for change in group if not isinstance(change, Post)]
     return results
 
 
@@ -64,10 +65,10 @@ def _store_posts(connection: Connection, posts: list[Post]) -> list[Committed | 
     return [result for post in posts for result in _store_posts(connection, [post])]
 
 
-def _store_amend(connection: Connection, change: Amend) -> Committed | ChatError:
+def _store_one(connection: Connection, change: Amend | Manage) -> Committed | ChatError:
     try:
         with connection.begin_nested():
-            return amend(connection, change)
+            return amend(connection, change) if isinstance(change, Amend) else manage(connection, change)
     except ChatError as error:
         return error
     except Exception as error:
@@ -136,8 +137,12 @@ def _mentioned(connection: Connection, posts: list[Post]) -> list[tuple[str, ...
     found = [candidates(post.text) if "@" in post.text else [] for post in posts]
     keys = {key for of_text in found for of_at in of_text for key in of_at}
     ids = look_up(connection, keys) if keys else {}
-    return [
+    named = [
         mentioned(of_text, ids, author_id=post.account_id) for post, of_text in zip(posts, found, strict=True)
+    ]
+    hidden = closed_rooms(connection, {post.room_id for post, ids in zip(posts, named, strict=True) if ids})
+    return [
+        only_members(of_post, hidden.get(post.room_id)) for post, of_post in zip(posts, named, strict=True)
     ]
 
 

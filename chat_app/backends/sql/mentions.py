@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, select
 
-from chat_app.backends.sql.schema import accounts
+from chat_app.backends.sql.schema import accounts, room_members, rooms
 
 MENTIONS_LIMIT = 10
 """At most so many @ of a text are looked at."""
@@ -46,6 +46,26 @@ def mentioned(found: list[list[str]], ids: Mapping[str, str], *, author_id: str)
     """The accounts named, each once, without the author."""
     named = (next((ids[key] for key in keys if key in ids), author_id) for keys in found)
     return tuple(dict.fromkeys(account_id for account_id in named if account_id != author_id))
+
+
+def closed_rooms(connection: Connection, room_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The members of those rooms that not everybody sees, by room id."""
+    wanted = list(room_ids)
+    if not wanted:
+        return {}
+    closed = select(rooms.c.id).where(rooms.c.id.in_(wanted), rooms.c.kind != "public")
+    members: dict[str, set[str]] = {room_id: set() for (room_id,) in connection.execute(closed)}
+    if members:
+        chosen = room_members.c.room_id.in_(list(members))
+        rows = connection.execute(select(room_members.c.room_id, room_members.c.account_id).where(chosen))
+        for room_id, account_id in rows:
+            members[room_id].add(account_id)
+    return {room_id: frozenset(ids) for room_id, ids in members.items()}
+
+
+def only_members(named: tuple[str, ...], members: frozenset[str] | None) -> tuple[str, ...]:
+    """Without those who may not see the room; `members` None: everybody may."""
+    return named if members is None else tuple(name for name in named if name in members)
 
 
 def _prefixes(rest: str) -> list[str]:

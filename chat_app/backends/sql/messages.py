@@ -22,6 +22,7 @@ _SELECT: Select[*tuple[Any, ...]] = select(
     messages.c.nonce,
     messages.c.edited_ms,
     messages.c.deleted_ms,
+    messages.c.notice,
 ).join_from(messages, accounts)  # in the order of Message's fields
 
 

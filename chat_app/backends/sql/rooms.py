@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -15,26 +16,37 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.backends.sql.readers import Readers
-from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, rooms
+from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import ChatError, NotFound
-from chat_app.models import LOBBY, RoomInfo, RoomSurvey, Unread
+from chat_app.models import LOBBY, Member, RoomInfo, RoomKind, RoomSurvey, Unread
 
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
 
 _SELECT: Select[*tuple[Any, ...]] = select(
-    rooms.c.id, rooms.c.slug, rooms.c.title, rooms.c.epoch, rooms.c.seq, rooms.c.created_ms
-)
+    rooms.c.id,
+    rooms.c.slug,
+    rooms.c.title,
+    rooms.c.epoch,
+    rooms.c.seq,
+    rooms.c.created_ms,
+    rooms.c.kind,
+    rooms.c.topic,
+    rooms.c.archived,
+    rooms.c.posting,
+)  # in the order of RoomInfo's fields
 _ADVANCE = (
     update(read_marks)
     .where(read_marks.c.account_id == bindparam("account"), read_marks.c.room_id == bindparam("room"))
@@ -57,14 +69,29 @@ class SqlRooms:
             lambda connection: [RoomInfo(*row) for row in connection.execute(ordered)]
         )
 
-    async def create(self, slug: str, title: str, *, account_id: str, now_ms: int) -> RoomInfo:
-        """A new public room with a fresh epoch. Raises `ChatError("taken")` for a slug that exists."""
+    async def members(self) -> dict[str, list[Member]]:
+        """By room id, the longest there first; of a public room only its managers."""
+        return await self._readers.read(_members)
+
+    async def create(
+        self, slug: str, title: str, *, account_id: str, now_ms: int, kind: RoomKind = "public"
+    ) -> RoomInfo:
+        """A new room with a fresh epoch. Raises `ChatError("taken")` for a slug that exists."""
         return await self._writer.write(
-            lambda connection: _create(connection, slug, title, account_id=account_id, now_ms=now_ms)
+            lambda connection: _create(
+                connection, slug, title, account_id=account_id, now_ms=now_ms, kind=kind
+            )
         )
 
+    async def direct(
+        self, account_ids: Collection[str], *, slug: str, now_ms: int
+    ) -> tuple[RoomInfo, list[Member], bool]:
+        """The one direct room of these accounts, made when there is none. Raises `NotFound`."""
+        ids = sorted(set(account_ids))
+        return await self._writer.write(lambda connection: _direct(connection, ids, slug, now_ms))
+
     async def survey(self) -> list[RoomSurvey]:
-        """Every room, the oldest first, with what administration wants to know of it."""
+        """Every public room, the oldest first, with what administration wants to know of it."""
         return await self._readers.read(_survey)
 
     async def set_title(self, room_id: str, title: str) -> None:
@@ -93,9 +120,16 @@ def new_epoch() -> str:
 
 
 def _create(
-    connection: Connection, slug: str, title: str, *, account_id: str | None, now_ms: int
+    connection: Connection,
+    slug: str,
+    title: str,
+    *,
+    account_id: str | None,
+    now_ms: int,
+    kind: RoomKind = "public",
+    direct_key: str | None = None,
 ) -> RoomInfo:
-    room = RoomInfo(secrets.token_hex(8), slug, title, new_epoch(), 0, now_ms)
+    room = RoomInfo(secrets.token_hex(8), slug, title, new_epoch(), 0, now_ms, kind)
     try:
         connection.execute(
             insert(rooms).values(
@@ -107,11 +141,63 @@ def _create(
                 seq=room.seq,
                 created_ms=now_ms,
                 created_by=account_id,
+                kind=kind,
+                direct_key=direct_key,
             )
         )
     except IntegrityError as error:
         raise ChatError("taken", "There is a room with this address already.") from error
+    if account_id is not None:
+        add_member(connection, room.id, account_id, manager=True, now_ms=now_ms)
     return room
+
+
+def add_member(connection: Connection, room_id: str, account_id: str, *, manager: bool, now_ms: int) -> None:
+    """Store that an account belongs to a room."""
+    connection.execute(
+        insert(room_members).values(room_id=room_id, account_id=account_id, manager=manager, added_ms=now_ms)
+    )
+
+
+def room_of(connection: Connection, room_id: str) -> RoomInfo | None:
+    """The room as it is now."""
+    row = connection.execute(_SELECT.where(rooms.c.id == room_id)).one_or_none()
+    return None if row is None else RoomInfo(*row)
+
+
+def members_of(connection: Connection, room_id: str) -> list[Member]:
+    """Its members, the longest there first."""
+    return _members(connection, room_id).get(room_id, [])
+
+
+def _members(connection: Connection, room_id: str | None = None) -> dict[str, list[Member]]:
+    chosen = (
+        select(room_members.c.room_id, accounts.c.id, accounts.c.name, room_members.c.manager)
+        .join_from(room_members, accounts)
+        .order_by(room_members.c.added_ms, accounts.c.name_key)
+    )
+    if room_id is not None:
+        chosen = chosen.where(room_members.c.room_id == room_id)
+    found: dict[str, list[Member]] = {}
+    for of_room, account_id, name, manager in connection.execute(chosen):
+        found.setdefault(of_room, []).append(Member(account_id, name, manager))
+    return found
+
+
+def _direct(
+    connection: Connection, account_ids: list[str], slug: str, now_ms: int
+) -> tuple[RoomInfo, list[Member], bool]:
+    key = hashlib.sha256(" ".join(account_ids).encode()).hexdigest()
+    row = connection.execute(_SELECT.where(rooms.c.direct_key == key)).one_or_none()
+    if row is not None:
+        return RoomInfo(*row), members_of(connection, row.id), False
+    known = select(func.count()).select_from(accounts).where(accounts.c.id.in_(account_ids))
+    if connection.execute(known).scalar_one() != len(account_ids):
+        raise NotFound("There is nobody of this name.")
+    room = _create(connection, slug, "", account_id=None, now_ms=now_ms, kind="direct", direct_key=key)
+    for account_id in account_ids:
+        add_member(connection, room.id, account_id, manager=False, now_ms=now_ms)
+    return room, members_of(connection, room.id), True
 
 
 def _survey(connection: Connection) -> list[RoomSurvey]:
@@ -119,6 +205,7 @@ def _survey(connection: Connection) -> list[RoomSurvey]:
     chosen = (
         _SELECT.add_columns(stored, accounts.c.name)
         .select_from(rooms.outerjoin(accounts, accounts.c.id == rooms.c.created_by))
+        .where(rooms.c.kind == "public")
         .order_by(rooms.c.created_ms, rooms.c.slug_key)
     )
     return [RoomSurvey(RoomInfo(*row[:-2]), row[-2], row[-1]) for row in connection.execute(chosen)]
@@ -137,6 +224,7 @@ def _unread(connection: Connection, account_id: str) -> list[Unread]:
         messages.c.seq > position,
         messages.c.account_id != account_id,
         messages.c.deleted_ms.is_(None),
+        messages.c.notice.is_(None),
     )
     named = and_(
         mentions.c.account_id == account_id,
@@ -153,9 +241,16 @@ def _unread(connection: Connection, account_id: str) -> list[Unread]:
             rooms.c.seq,
         )
         .select_from(rooms.outerjoin(marks, own_mark))
+        .where(seen_by(account_id))
         .order_by(rooms.c.created_ms, rooms.c.slug_key)
     )
     return [Unread(*row) for row in connection.execute(counts)]
+
+
+def seen_by(account_id: str) -> ColumnElement[bool]:
+    """Of the rows of `rooms` those that an account may see: `permissions.allows` for "read", as SQL."""
+    belongs = exists().where(room_members.c.room_id == rooms.c.id, room_members.c.account_id == account_id)
+    return or_(rooms.c.kind == "public", belongs)
 
 
 def _count(table: FromClause, condition: ColumnElement[bool], marks: FromClause) -> ScalarSelect[int]:

@@ -18,9 +18,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0003"
 
 metadata = MetaData()
 
@@ -83,6 +84,21 @@ rooms = Table(
     Column("seq", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("created_by", ForeignKey("accounts.id")),
+    Column("kind", String, nullable=False, server_default="public"),
+    Column("topic", Text, nullable=False, server_default=""),
+    Column("archived", Boolean, nullable=False, server_default=false()),
+    Column("posting", String, nullable=False, server_default="everyone"),
+    Column("direct_key", String),  # of a direct room: who it is for, so that there is one
+    Index("uq_rooms_direct_key", "direct_key", unique=True),
+)
+
+room_members = Table(
+    "room_members",
+    metadata,
+    Column("room_id", ForeignKey("rooms.id"), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True, index=True),
+    Column("manager", Boolean, nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
 )
 
 messages = Table(
@@ -99,6 +115,7 @@ messages = Table(
     Column("sent_ms", BigInteger, nullable=False),
     Column("edited_ms", BigInteger),
     Column("deleted_ms", BigInteger),
+    Column("notice", String),
     UniqueConstraint("room_id", "seq"),
     UniqueConstraint("account_id", "room_id", "nonce"),
     Index("ix_messages_room_id_rev", "room_id", "rev"),

@@ -1,0 +1,37 @@
+"""Rooms of other kinds: who belongs to them, what they are about, what the log tells of them.
+
+Revision 0003. A version from before goes on beside it: what is new has a default.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add what rooms have beside their log."""
+    op.add_column("rooms", sa.Column("kind", sa.String, nullable=False, server_default="public"))
+    op.add_column("rooms", sa.Column("topic", sa.Text, nullable=False, server_default=""))
+    op.add_column("rooms", sa.Column("archived", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("rooms", sa.Column("posting", sa.String, nullable=False, server_default="everyone"))
+    op.add_column("rooms", sa.Column("direct_key", sa.String))
+    op.create_index("uq_rooms_direct_key", "rooms", ["direct_key"], unique=True)
+    op.create_table(
+        "room_members",
+        sa.Column("room_id", sa.String, sa.ForeignKey("rooms.id"), primary_key=True),
+        sa.Column("account_id", sa.String, sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("manager", sa.Boolean, nullable=False),
+        sa.Column("added_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_room_members_account_id", "room_members", ["account_id"])
+    op.add_column("messages", sa.Column("notice", sa.String))
+    op.execute(
+        "INSERT INTO room_members (room_id, account_id, manager, added_ms) "
+        "SELECT id, created_by, TRUE, created_ms FROM rooms WHERE created_by IS NOT NULL"
+    )

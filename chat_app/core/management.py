@@ -1,0 +1,165 @@
+"""Making rooms and changing what they are: members, title, topic, archive, who may write.
+
+The pages call it. Every change of a room is a change of its log: it is queued like a message, and what it
+means for open connections happens in the order of the commits, before the notice is told to anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from chat_app.core.connections import Connections
+from chat_app.core.message_ids import message_id
+from chat_app.core.names import name_key
+from chat_app.core.permissions import Action, allows
+from chat_app.core.room_views import room_frame
+from chat_app.core.rooms import Registry, Room, unfollow
+from chat_app.core.unread import Unreads
+from chat_app.errors import ChatError, Forbidden, NotFound
+from chat_app.models import LOBBY, Account, Committed, Manage, NoticeKind, RoomKind
+from chat_app.ports import Database
+from chat_app.protocol import RemovedFrame, event_frame
+
+DIRECT_LIMIT = 9
+"""People in a direct room; more of them are a private room."""
+TOPIC_LIMIT = 250
+
+_NEEDS: dict[NoticeKind, Action] = {
+    "added": "add_members", "removed": "add_members", "manager": "add_members", "left": "leave",
+    "title": "manage", "topic": "manage", "archived": "manage", "restored": "manage", "posting": "manage",
+}  # fmt: skip
+
+
+class Management:
+    """What somebody does to a room rather than in it."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        registry: Registry,
+        connections: Connections,
+        unreads: Unreads,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._connections = connections
+        self._unreads = unreads
+        self._now_ms = now_ms
+
+    def visible(self, account: Account, slug: str) -> Room:
+        """The room, if the account may see it. Raises `NotFound` else, the two cases alike."""
+        room = self._registry.by_slug(slug)
+        if room is None or not allows(account, "read", room.standing(account.id)):
+            raise NotFound("There is no such room.")
+        return room
+
+    async def create_room(
+        self, account: Account, slug: str, title: str, *, kind: RoomKind = "public"
+    ) -> Room:
+        """A new room that the account manages. Raises `ChatError` taken, `Forbidden`."""
+        if kind == "direct" or not allows(account, "create_room"):
+            raise Forbidden("You may not create rooms.")
+        info = await self._database.rooms.create(
+            slug, title, account_id=account.id, now_ms=self._now_ms(), kind=kind
+        )
+        members = (await self._database.rooms.members()).get(info.id, [])
+        return self._registry.by_slug(info.slug) or self._registry.add(info, members)
+
+    async def open_direct(self, account: Account, names: Sequence[str]) -> Room:
+        """The direct room with these people, made when there is none. Raises `NotFound`, `ChatError`."""
+        ids = {account.id}
+        for name in names:
+            found = await self._database.accounts.by_name(name_key(name[:64]))
+            if found is None:
+                raise NotFound("There is nobody of this name.")
+            ids.add(found[0].id)
+        if not 2 <= len(ids) <= DIRECT_LIMIT:
+            raise ChatError("bad_request", f"Name 1 to {DIRECT_LIMIT - 1} other people.")
+        info, members, made = await self._database.rooms.direct(
+            ids, slug=f"dm-{secrets.token_urlsafe(12)}", now_ms=self._now_ms()
+        )
+        room = self._registry.by_slug(info.slug) or self._registry.add(info, members)
+        if made:
+            self._tell_room(room)
+        return room
+
+    async def change(
+        self, account: Account, slug: str, kind: NoticeKind, *, value: str = "", account_id: str | None = None
+    ) -> Room:
+        """Change the room and tell it in its log. Raises `NotFound`, `Forbidden`, `ChatError` unchanged."""
+        room = self.visible(account, slug)
+        if not allows(account, _NEEDS[kind], room.standing(account.id)):
+            raise Forbidden("You may not do that in this room.")
+        if kind == "archived" and room.info.slug == LOBBY:
+            raise Forbidden("The lobby stays open: it is where everybody arrives.")
+        if kind == "topic" and len(value) > TOPIC_LIMIT:
+            raise ChatError("too_large", f"A topic has at most {TOPIC_LIMIT} characters.")
+        if kind == "posting" and value not in ("everyone", "moderators"):
+            raise ChatError("bad_request", "Either everyone or moderators may write.")
+        now_ms = self._now_ms()
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._database.history.submit(
+            Manage(
+                kind=kind,
+                id=message_id(now_ms),
+                room_id=room.info.id,
+                actor_id=account.id,
+                author=account.name,
+                at_ms=now_ms,
+                account_id=account.id if kind == "left" else account_id,
+                value=value,
+            ),
+            partial(self._committed, room, outcome),
+        )
+        await outcome
+        return room
+
+    def _committed(self, room: Room, waiting: asyncio.Future[None], outcome: Committed | ChatError) -> None:
+        if isinstance(outcome, ChatError):
+            if not waiting.done():
+                waiting.set_exception(outcome)
+            return
+        self.apply(room, outcome)
+        if not waiting.done():
+            waiting.set_result(None)
+
+    def apply(self, room: Room, change: Committed) -> None:
+        """A committed change: whoever lost the right to see the room leaves it before its next frame."""
+        assert change.room is not None
+        before = set(room.members)
+        room.info = change.room
+        room.members = {member.account_id: member for member in change.members}
+        if room.info.kind != "public":
+            for account_id in before - set(room.members):
+                self._expel(room, account_id)
+        room.publish(change)
+        self._unreads.published(change)
+        self._tell_room(room)
+
+    def _expel(self, room: Room, account_id: str) -> None:
+        gone = event_frame(RemovedFrame(room.info.slug))
+        for connection in list(self._connections.of_account(account_id)):
+            unfollow(connection, room)
+            connection.tell(gone)
+        self._unreads.forget_room(account_id, room)
+
+    def _tell_room(self, room: Room) -> None:
+        """Everybody who follows it; of a closed one all its members, for it is in their lists."""
+        following = {cursor.connection for cursor in room.cursors}
+        if room.info.kind != "public":
+            for account_id in room.members:
+                following |= self._connections.of_account(account_id)
+        frames: dict[tuple[str, str], bytes] = {}
+        for connection in following:
+            account = connection.account
+            member = account.id if account.id in room.members else ""
+            frame = frames.get((account.role, member))
+            if frame is None:
+                frame = frames[account.role, member] = room_frame(room, account)
+            connection.tell(frame)
