@@ -140,6 +140,7 @@ class Management:
                 self._expel(room, account_id)
         room.publish(change)
         self._unreads.published(change)
+        room.flush()  # the notice goes before what it means
         self._tell_room(room)
 
     def _expel(self, room: Room, account_id: str) -> None:
