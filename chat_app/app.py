@@ -46,6 +46,9 @@ HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 20.0
 LAG_SECONDS = 0.5
+INDEX_SECONDS = 1.0
+SEARCHES, SEARCH_SECONDS = 20, 10.0
+"""Of an account; who types does not search for every letter."""
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
@@ -207,6 +210,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         tasks=tasks,
         state=State(),
         handshakes=SlidingWindow(settings.failed_handshakes, HANDSHAKE_SECONDS, time.monotonic),
+        searches=SlidingWindow(SEARCHES, SEARCH_SECONDS, time.monotonic),
         clock_ms=_now_ms,
         socket_limit=int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * DESCRIPTORS_SHARE),
     )
@@ -227,6 +231,7 @@ def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
     callbacks: list[tuple[Callable[[], object], float]] = [
         (services.connections.sweep, 5),
         (services.unreads.tick, 1),
+        (services.database.search.catch_up, INDEX_SECONDS),
         (services.identity.flush_seen, SEEN_SECONDS),
         (lag, LAG_SECONDS),
     ]

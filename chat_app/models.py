@@ -210,3 +210,30 @@ class Unread(msgspec.Struct, frozen=True):
     mentions: int
     head: int
     """The room's seq when this was counted."""
+
+
+class Term(msgspec.Struct, frozen=True):
+    """Something to look for, folded. `whole`: only where a word begins and ends."""
+
+    text: str
+    whole: bool = False
+
+
+class SearchQuery(msgspec.Struct, frozen=True):
+    """What to look for: every term has to be in a message. Moments in milliseconds, `until_ms` excluded."""
+
+    terms: tuple[Term, ...]
+    author_key: str | None = None
+    """Of the author's name, see `core.names.name_key`."""
+    room_slug: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+class SearchPage(msgspec.Struct, frozen=True):
+    """Hits, newest first. `next`: where to go on for older ones; None: there are none."""
+
+    messages: tuple[Message, ...]
+    next: int | None
+    complete: bool
+    """False: it took too long, or so short a term was looked for in the newest messages only."""

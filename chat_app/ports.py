@@ -24,6 +24,8 @@ from chat_app.models import (
     RoomInfo,
     RoomKind,
     RoomSurvey,
+    SearchPage,
+    SearchQuery,
     Session,
     Unread,
 )
@@ -59,6 +61,18 @@ class History(Protocol):
 
     async def get(self, room_id: str, message_id: str) -> Message | None:
         """One message in its state now."""
+
+
+class Search(Protocol):
+    """Looking through all messages that an account may see, edits and deletions followed at once."""
+
+    async def find(
+        self, query: SearchQuery, *, account_id: str, before: int | None, limit: int
+    ) -> SearchPage:
+        """At most `limit` hits older than `before`, what an earlier page gave as `next`."""
+
+    async def catch_up(self) -> None:
+        """Index what came since the last call; `find` looks through the rest without an index."""
 
 
 class Rooms(Protocol):
@@ -188,9 +202,10 @@ class Accounts(Protocol):
 
 
 class Database(Protocol):
-    """The open database behind the three ports above."""
+    """The open database behind the ports above."""
 
     history: History
+    search: Search
     rooms: Rooms
     accounts: Accounts
 

@@ -7,7 +7,7 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from chat_app.web import account, ops, pages, people, sessions
+from chat_app.web import account, ops, pages, people, search, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -30,6 +30,8 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/rooms", pages.Rooms),
     (rf"/rooms/{_SLUG}", pages.RoomPage),
     (rf"/rooms/{_SLUG}/messages", pages.RoomMessages),
+    (r"/search", search.Search),
+    (r"/search/messages", search.SearchMessages),
     (r"/account", account.AccountPage),
     (r"/account/password", account.Password),
     (r"/account/sessions/end-others", account.EndOthers),

@@ -46,6 +46,8 @@ class Services:
     state: State
     handshakes: SlidingWindow
     """Handshakes refused with 401, by `BaseHandler.remote`."""
+    searches: SlidingWindow
+    """Searches, by account."""
     clock_ms: Callable[[], int]
     socket_limit: int
     """Sockets the process has descriptors for."""

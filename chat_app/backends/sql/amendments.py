@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from chat_app.backends.sql.mentions import candidates, closed_rooms, look_up, mentioned, only_members
 from chat_app.backends.sql.messages import message_of, select_messages
 from chat_app.backends.sql.schema import accounts, mentions, messages, rooms
+from chat_app.backends.sql.search_index import follow
 from chat_app.errors import Forbidden, NotFound
 from chat_app.models import ROLES, Amend, Committed, Message
 
@@ -27,6 +28,7 @@ def amend(connection: Connection, change: Amend) -> Committed:
     else:
         _check_deletion(connection, change, before)
         values = {"text": "", "html": None, "deleted_ms": change.at_ms}
+    follow(connection, before, change.text if change.kind == "edited" else None)
     connection.execute(update(messages).where(messages.c.id == before.id).values(**values, rev=head + 1))
     connection.execute(update(rooms).where(rooms.c.id == change.room_id).values(seq=head + 1))
     named = _mention_again(connection, change, before)

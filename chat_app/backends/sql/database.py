@@ -36,9 +36,10 @@ from chat_app.backends.sql.restore import restore_database as restore_database
 from chat_app.backends.sql.revisions import migrate
 from chat_app.backends.sql.rooms import SqlRooms
 from chat_app.backends.sql.schema import rooms
+from chat_app.backends.sql.search import SqlSearch
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import Busy, ChatError
-from chat_app.ports import Accounts, History, Rooms
+from chat_app.ports import Accounts, History, Rooms, Search
 
 
 async def open_database(url: str, *, backups: Path, queue_limit: int = 4096) -> SqlDatabase:
@@ -77,6 +78,7 @@ class SqlDatabase:
     """`ports.Database` in one SQLite file. Made on the running event loop, whose callbacks it uses."""
 
     history: History
+    search: Search
     rooms: Rooms
     accounts: Accounts
 
@@ -95,7 +97,8 @@ class SqlDatabase:
             on_commit=self._committed,
         )
         self._readers = Readers(reading_engine(path, connections=reading.THREADS))
-        self.history = SqlHistory(self._writer, self._readers)
+        self.search = search = SqlSearch(self._writer, self._readers)
+        self.history = SqlHistory(self._writer, self._readers, search)
         self.rooms = SqlRooms(self._writer, self._readers)
         self.accounts = SqlAccounts(self._writer, self._readers)
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from chat_app.backends.sql.messages import message_of, select_messages
 from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import messages, rooms
+from chat_app.backends.sql.search import SqlSearch
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import NotFound
 from chat_app.models import Change, Message, Page
@@ -16,13 +17,15 @@ from chat_app.ports import Done
 class SqlHistory:
     """The logs of all rooms in the table `messages`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, search: SqlSearch) -> None:
         self._writer = writer
         self._readers = readers
+        self._search = search
 
     def submit(self, change: Change, done: Done) -> None:
         """Queue a change. Raises `Busy` at once when the queue is full."""
         self._writer.submit(change, done)
+        self._search.behind = True
 
     async def latest(self, room_id: str, *, upto: int, limit: int) -> Page:
         """The newest `limit` messages with `seq` <= `upto`, which is the page's `seq`; `more`: older ones."""

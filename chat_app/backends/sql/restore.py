@@ -28,6 +28,7 @@ from chat_app.backends.sql.files import (
 from chat_app.backends.sql.revisions import copy_aside, migrate, new_backup, stored_revision
 from chat_app.backends.sql.rooms import new_epoch
 from chat_app.backends.sql.schema import metadata, rooms, tokens
+from chat_app.backends.sql.search_index import start_anew
 
 
 def restore_database(url: str, backup_path: Path, backups: Path) -> None:
@@ -74,6 +75,7 @@ def _take_over(backup: Path, temporary: Path) -> None:
             for room_id in connection.execute(select(rooms.c.id)).scalars().all():
                 connection.execute(update(rooms).where(rooms.c.id == room_id).values(epoch=new_epoch()))
             connection.execute(delete(tokens))
+            start_anew(connection)
     finally:
         engine.dispose()
     sync_file(temporary)

@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 
 metadata = MetaData()
 
@@ -137,4 +137,11 @@ read_marks = Table(
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
     Column("room_id", ForeignKey("rooms.id"), primary_key=True),
     Column("seq", BigInteger, nullable=False),
+)
+
+search_state = Table(
+    "search_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("upto", BigInteger, nullable=False),  # the rowid up to which messages are in the index
 )
