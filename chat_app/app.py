@@ -37,9 +37,10 @@ from chat_app.logs import log_event
 from chat_app.metrics import Metrics
 from chat_app.models import Account
 from chat_app.settings import Settings, SettingsError, default_origins
-from chat_app.web.base import Services, State
+from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
 from chat_app.web.control import ControlServer, Dispatch, perform
 from chat_app.web.routes import make_application
+from chat_app.web.server import HEADERS_READ_BYTES, Server
 
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
@@ -95,12 +96,12 @@ async def open_app(
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
         services = await _open_services(settings, stack)
-        server = HTTPServer(
+        server = Server(
             make_application(services),
             chunk_size=4096,
             max_buffer_size=256 * 1024,
-            max_header_size=16 * 1024,
-            max_body_size=64 * 1024,
+            max_header_size=HEADERS_READ_BYTES,
+            max_body_size=BODY_LIMIT_BYTES,
             idle_connection_timeout=30,
             body_timeout=10,
             xheaders=False,

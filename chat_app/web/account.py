@@ -1,4 +1,4 @@
-"""One's own account: the password, and where one is signed in."""
+"""One's own account: the name, the password, and where one is signed in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from chat_app.errors import ChatError
 from chat_app.models import rfc3339
 from chat_app.web.base import Access, BaseHandler
+from chat_app.web.refusals import problem_of
 
 _NOTICES = {
+    "name": "The name was changed.",
     "password": "The password was changed. Every other session was signed out.",
     "others": "Every other session was signed out.",
     "session": "The session was signed out.",
@@ -32,8 +34,16 @@ class AccountHandler(BaseHandler):
 
     access = Access.MEMBER
 
-    async def show(self, *, error: ChatError | None = None) -> None:
-        """The page, with what came of a form."""
+    async def show(
+        self,
+        *,
+        name: str | None = None,
+        name_error: ChatError | None = None,
+        password_error: ChatError | None = None,
+        session_error: ChatError | None = None,
+    ) -> None:
+        """The page, with what came of a form and what was typed as `name`."""
+        error = name_error or password_error or session_error
         sessions = [
             SessionRow(
                 id=session.id,
@@ -49,7 +59,13 @@ class AccountHandler(BaseHandler):
             "pages/account.html",
             http_status=self.refused(error) if error else 200,
             sessions=sorted(sessions, key=lambda row: not row.current),
-            error=error.message if error else None,
+            name=self.me.name if name is None else name,
+            linked=self.services.identity.is_linked(self.my_session),
+            name_problem=problem_of(name_error, taken="name") if name_error else None,
+            password_problem=(
+                problem_of(password_error, bad_credentials="current") if password_error else None
+            ),
+            session_problem=problem_of(session_error) if session_error else None,
             notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
         )
 
@@ -60,6 +76,20 @@ class AccountPage(AccountHandler):
     async def get(self) -> None:
         """The page."""
         await self.show()
+
+
+class Name(AccountHandler):
+    """`/account/name`."""
+
+    async def post(self) -> None:
+        """Another name; sessions and sockets go on under it."""
+        name = self.field("name")
+        try:
+            await self.services.identity.people.rename(self.me, name)
+        except ChatError as error:
+            await self.show(name=name, name_error=error)
+            return
+        self.go("/account?notice=name")
 
 
 class Password(AccountHandler):
@@ -77,7 +107,7 @@ class Password(AccountHandler):
                 agent=self.agent,
             )
         except ChatError as error:
-            await self.show(error=error)
+            await self.show(password_error=error)
             return
         self.open_cookie(token)
         self.go("/account?notice=password")
@@ -97,7 +127,11 @@ class EndSession(AccountHandler):
 
     async def post(self, session_id: str) -> None:
         """Sign out one of one's sessions."""
-        await self.services.identity.end_session(self.me, session_id)
+        try:
+            await self.services.identity.end_session(self.me, session_id)
+        except ChatError as error:
+            await self.show(session_error=error)
+            return
         if session_id == self.my_session.id:
             self.drop_cookie()
             self.go("/login")

@@ -14,6 +14,7 @@ from chat_app.errors import ChatError
 from chat_app.models import LOBBY, Account, Message, Page, Unread, rfc3339
 from chat_app.protocol import SEQ_LIMIT, encode, message_view
 from chat_app.web.base import Access, BaseHandler
+from chat_app.web.refusals import problem_of
 
 PAGE_LIMIT = 100
 """Messages of one answer at most."""
@@ -79,6 +80,7 @@ class NotFoundPage(BaseHandler):
 
     async def prepare(self) -> NoReturn:
         """404, whatever the method."""
+        self.check_size()
         if not self.host_allowed():
             raise HTTPError(403)
         await self.authenticate()
@@ -137,7 +139,7 @@ class Rooms(RoomsHandler):
             rooms=rooms,
             slug=slug,
             title=title,
-            error=error.message if error else None,
+            problem=problem_of(error, taken="slug") if error else None,
         )
 
 

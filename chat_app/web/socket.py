@@ -34,6 +34,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self.checked_room = LOBBY
         self.since: int | None = None
         self.epoch: str | None = None
+        self.check_size()
         self._check_origin_and_host()
         if self.services.handshakes.peek(self.remote) > 0:
             self._refuse(429)
