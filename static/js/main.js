@@ -3,11 +3,13 @@
 import { startChat } from "./chat_page.js";
 import { localiseTimes } from "./dom/time.js";
 import { offerCopying } from "./views/copying.js";
+import { SendOnce } from "./views/send_once.js";
 import { SignOut } from "./views/sign_out.js";
 
 localiseTimes(document);
 offerCopying(document);
 new SignOut().connect();
+new SendOnce(document, window).connect();
 
 const chat = document.querySelector("#chat");
 if (chat instanceof HTMLElement) startChat(chat);
