@@ -86,7 +86,7 @@ class BaseHandler(RequestHandler):
         self.check_size()
         if not self.any_host and not self.host_allowed():
             raise HTTPError(403)
-        if self.request.method not in self._methods():
+        if self.request.method not in self.methods():
             raise HTTPError(405)
         if self.request.method not in _SAFE_METHODS:
             self._check_post()
@@ -218,7 +218,7 @@ class BaseHandler(RequestHandler):
             if "Retry-After" not in self._headers and status_code == 429:
                 self.set_header("Retry-After", "10")
         if status_code == 405:
-            self.set_header("Allow", ", ".join(sorted(self._methods())))
+            self.set_header("Allow", ", ".join(sorted(self.methods())))
         if self.answers_json:
             body = {"error": {"code": code, "message": message}}
             self.write_json(msgspec.json.encode(body))
@@ -250,10 +250,12 @@ class BaseHandler(RequestHandler):
         self.services.metrics.errors.inc()
         log_event(_log, "request.failed", level=logging.ERROR, exc_info=error, route=type(self).__name__)
 
-    def _methods(self) -> set[str]:
+    @classmethod
+    def methods(cls) -> set[str]:
+        """What it answers to."""
         return {
-            method for method in self.SUPPORTED_METHODS
-            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower(), None)
+            method for method in cls.SUPPORTED_METHODS
+            if getattr(cls, method.lower()) is not getattr(RequestHandler, method.lower(), None)
         }  # fmt: skip
 
     def _check_post(self) -> None:

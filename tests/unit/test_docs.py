@@ -11,6 +11,7 @@ import pytest
 from chat_app import __version__, cli
 from chat_app.metrics import Metrics
 from chat_app.settings import SETTINGS
+from chat_app.web.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
@@ -64,6 +65,16 @@ def test_operations_page_knows_every_metric() -> None:
     for name, kind in families.items():
         assert f"`{name}_total`" in page if kind == "counter" else f"`{name}`" in page, name
     assert set(re.findall(r"`(chat_[a-z_]+?)(?:_total)?`", page)) == set(families)
+
+
+def test_protocol_page_knows_every_address() -> None:
+    promised = set(re.findall(r"`(GET|POST) (/[^`?\s]*)", text("docs/protocol.md")))
+    found = set()
+    for pattern, handler in ROUTES:
+        path = re.sub(r"\(\[.*?\)", "*", pattern)
+        assert "(" not in path, pattern
+        found |= {(method, path) for method in ("GET", "POST") if method in handler.methods()}
+    assert {(method, re.sub(r"[A-Z]{2,}", "*", path)) for method, path in promised} == found
 
 
 def test_changelog_has_a_place_for_what_is_not_released() -> None:
