@@ -132,7 +132,9 @@ class People:
         self._arrange()
 
     def _tell(self, now: float) -> None:
-        joined, left = list(self._joined.values()), list(self._left.values())
+        taken_over = set(self._joined.values()) & set(self._left.values())  # by somebody else: the name stays
+        joined = [name for name in self._joined.values() if name not in taken_over]
+        left = [name for name in self._left.values() if name not in taken_over]
         self._joined.clear()
         self._left.clear()
         self._told_at = now

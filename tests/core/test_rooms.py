@@ -379,3 +379,24 @@ def test_names_that_change_before_they_are_told_add_up() -> None:
         assert (people._left, people._joined) == ({"ann": "ann"}, {"ann": "Anna"})
 
     run(scenario)
+
+
+def test_a_name_that_somebody_else_takes_over_stays() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        watcher, sink = connect("watcher")
+        follow(watcher, room, since=None, epoch=None)
+        ann, _ = connect("ann")
+        follow(ann, room, since=None, epoch=None)
+        bob, _ = connect("bob")
+        follow(bob, room, since=None, epoch=None)
+        await settle()
+        room.people._told_at -= GATHER_SECONDS
+        room.people._on_timer()
+        room.people.rename(msgspec.structs.replace(ann.account, name="Anna"))
+        room.people.rename(msgspec.structs.replace(bob.account, name="ann"))
+        room.people._told_at -= GATHER_SECONDS
+        room.people._on_timer()
+        await flushed(room)
+        assert presences(sink)[-1] == (["Anna"], ["bob"])
+
+    run(scenario)
