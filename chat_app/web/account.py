@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
 from chat_app.models import rfc3339
 from chat_app.web.base import Access, BaseHandler
-from chat_app.web.refusals import problem_of
 
 _NOTICES = {
-    "name": "The name was changed.",
-    "password": "The password was changed. Every other session was signed out.",
-    "others": "Every other session was signed out.",
-    "session": "The session was signed out.",
+    "name": N_("The name was changed."),
+    "language": N_("The language was changed."),
+    "password": N_("The password was changed. Every other session was signed out."),
+    "others": N_("Every other session was signed out."),
+    "session": N_("The session was signed out."),
 }
 
 
@@ -40,10 +40,11 @@ class AccountHandler(BaseHandler):
         name: str | None = None,
         name_error: ChatError | None = None,
         password_error: ChatError | None = None,
+        language_error: ChatError | None = None,
         session_error: ChatError | None = None,
     ) -> None:
         """The page, with what came of a form and what was typed as `name`."""
-        error = name_error or password_error or session_error
+        error = name_error or password_error or language_error or session_error
         sessions = [
             SessionRow(
                 id=session.id,
@@ -61,12 +62,12 @@ class AccountHandler(BaseHandler):
             sessions=sorted(sessions, key=lambda row: not row.current),
             name=self.me.name if name is None else name,
             linked=self.services.identity.is_linked(self.my_session),
-            name_problem=problem_of(name_error, taken="name") if name_error else None,
-            password_problem=(
-                problem_of(password_error, bad_credentials="current") if password_error else None
-            ),
-            session_problem=problem_of(session_error) if session_error else None,
-            notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
+            name_problem=self.problem(name_error, taken="name"),
+            password_problem=self.problem(password_error, bad_credentials="current"),
+            languages=list(self.services.assets.languages.values()),
+            language_problem=self.problem(language_error),
+            session_problem=self.problem(session_error),
+            notice=None if error else self.notice(_NOTICES),
         )
 
 
@@ -111,6 +112,19 @@ class Password(AccountHandler):
             return
         self.open_cookie(token)
         self.go("/account?notice=password")
+
+
+class SetLanguage(AccountHandler):
+    """`/account/language`."""
+
+    async def post(self) -> None:
+        """The language of the pages; empty: what the browser asks for."""
+        chosen = self.field("language") or None
+        if chosen is not None and chosen not in self.services.assets.languages:
+            await self.show(language_error=ChatError("bad_request", "There is no such language here."))
+            return
+        await self.services.identity.set_language(self.me, chosen)
+        self.go("/account?notice=language")
 
 
 class EndOthers(AccountHandler):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import logging
+from collections.abc import Mapping
 from typing import Any, assert_never
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +21,8 @@ from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.models import Account, Session
 from chat_app.web.gate import COOKIE_DAYS, cookie_name, local_path, peer, session_token
-from chat_app.web.refusals import status_of, whole_seconds, words_of
+from chat_app.web.languages import Language
+from chat_app.web.refusals import Problem, problem_of, status_of, whole_seconds, words_of
 from chat_app.web.services import Services, State
 
 __all__ = ["Access", "BaseHandler", "Services", "State"]
@@ -136,6 +138,25 @@ class BaseHandler(RequestHandler):
         return self.session
 
     @property
+    def language(self) -> Language:
+        """What pages speak to this reader: as the account says, else as the browser asks."""
+        chosen = self.account.language if self.account else None
+        return self.services.assets.languages.choose(chosen, self.request.headers.get("Accept-Language", ""))
+
+    def say(self, refusal: ChatError | None) -> str | None:
+        """The sentence of a refusal in the reader's language."""
+        return self.language.say(refusal.sentence, **refusal.values) if refusal else None
+
+    def problem(self, refusal: ChatError | None, **fields: str) -> Problem | None:
+        """What a form says of a refusal; `fields` as in `refusals.problem_of`."""
+        return problem_of(refusal, self.language, **fields) if refusal else None
+
+    def notice(self, notices: Mapping[str, str]) -> str | None:
+        """What the form that led here did, by `?notice=`, in the reader's language."""
+        text = notices.get(self.get_query_argument("notice", ""))
+        return self.language.say(text) if text else None
+
+    @property
     def agent(self) -> str:
         """The browser, as it calls itself."""
         return self.request.headers.get("User-Agent", "")
@@ -173,7 +194,10 @@ class BaseHandler(RequestHandler):
         """Finish with a template; what every template is given is added here."""
         if http_status is not None:
             self.set_status(http_status)
+        language = self.language
         self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Content-Language", language.code)
+        self.set_header("Vary", "Accept-Language")
         assets = self.services.assets
         everywhere: dict[str, object] = {
             "user": self.account,
@@ -183,7 +207,7 @@ class BaseHandler(RequestHandler):
             "problem": None,
             "can_administrate": self.account is not None and allows(self.account, "manage_accounts"),
         }
-        self.finish(assets.loader.load(template).generate(**{**everywhere, **context}))
+        self.finish(assets.loaders[language.code].load(template).generate(**{**everywhere, **context}))
 
     def write_json(self, payload: bytes, *, status: int | None = None) -> None:
         """Finish with JSON."""
@@ -207,9 +231,10 @@ class BaseHandler(RequestHandler):
         """The error as a page, or as JSON for scripts."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         title, message = words_of(status_code)
+        said: str | None = self.language.say(message)
         code = "error"
         if isinstance(error, ChatError):
-            message, code = error.message, error.code
+            message, code, said = error.message, error.code, self.say(error)
             self.refused(error)
         elif isinstance(error, HTTPError):
             code = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}.get(
@@ -228,8 +253,8 @@ class BaseHandler(RequestHandler):
         self.render_page(
             "pages/error.html",
             status=status_code,
-            title=title,
-            message=message,
+            title=self.language.say(title),
+            message=said,
             retry_after=whole_seconds(error) if isinstance(error, ChatError) and error.retry_after else None,
             again=self._again(status_code),
         )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chat_app.core.names import clean_title
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
 from chat_app.models import LOBBY, RoomSurvey, rfc3339
 from chat_app.web.base import Access, BaseHandler
-from chat_app.web.refusals import problem_of
 
-_NOTICES = {"title": "The title was changed."}
+_NOTICES = {"title": N_("The title was changed.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,8 @@ class ManageRoomsHandler(BaseHandler):
             rooms=sorted(rooms, key=lambda row: (row.slug != LOBBY, row.title.casefold(), row.slug)),
             open_slug=open_slug,
             title=title,
-            problem=problem_of(error) if error else None,
-            notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
+            problem=self.problem(error),
+            notice=None if error else self.notice(_NOTICES),
         )
 
 

@@ -14,7 +14,6 @@ from chat_app.errors import ChatError
 from chat_app.models import LOBBY, Account, Message, Page, Unread, rfc3339
 from chat_app.protocol import SEQ_LIMIT, encode, message_view
 from chat_app.web.base import Access, BaseHandler
-from chat_app.web.refusals import problem_of
 
 PAGE_LIMIT = 100
 """Messages of one answer at most."""
@@ -139,7 +138,7 @@ class Rooms(RoomsHandler):
             rooms=rooms,
             slug=slug,
             title=title,
-            problem=problem_of(error, taken="slug") if error else None,
+            problem=self.problem(error, taken="slug"),
         )
 
 
@@ -203,7 +202,7 @@ def position(handler: BaseHandler, name: str) -> int | None:
     if raw is None:
         return None
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 16 and int(raw) <= SEQ_LIMIT):
-        raise ChatError("bad_request", f"{name} is a whole number.")
+        raise ChatError("bad_request", "%(name)s is a whole number.", name=name)
     return int(raw)
 
 

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chat_app.core.permissions import allows, grantable
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
 from chat_app.models import ROLES, Account, JoinLink, Role, rfc3339
 from chat_app.web.base import Access, BaseHandler
-from chat_app.web.refusals import problem_of
 
 _NOTICES = {
-    "role": "The role was changed.",
-    "disabled": "The account is disabled.",
-    "enabled": "The account is enabled again.",
+    "role": N_("The role was changed."),
+    "disabled": N_("The account is disabled."),
+    "enabled": N_("The account is enabled again."),
 }
-_LINK_NOTICES = {"revoked": "The invitation was revoked."}
+_LINK_NOTICES = {"revoked": N_("The invitation was revoked.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ class PeopleHandler(BaseHandler):
             http_status=self.refused(error) if error else 200,
             accounts=accounts,
             open_id=open_id,
-            problem=problem_of(error) if error else None,
-            notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
+            problem=self.problem(error),
+            notice=None if error else self.notice(_NOTICES),
             link=link,
             link_name=link_name,
         )
@@ -151,8 +150,8 @@ class JoinLinksHandler(BaseHandler):
             role=self.field("role") or "member",
             uses=self.field("uses") or "1",
             days=self.field("days") or "7",
-            problem=problem_of(error) if error else None,
-            notice=None if error else _LINK_NOTICES.get(self.get_query_argument("notice", "")),
+            problem=self.problem(error),
+            notice=None if error else self.notice(_LINK_NOTICES),
             created=next((link.url for link in usable if link.code == code), None),
         )
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
+from chat_app.web.languages import Language
 
 _STATUS = {
     "bad_credentials": 401, "forbidden": 403, "not_found": 404,
@@ -19,18 +20,18 @@ _FIELDS = {
 }  # fmt: skip
 
 PAGES = {
-    400: ("That did not arrive well", "The server could not read this request. Go back and try it again."),
-    401: ("Sign in first", "This is only for people who are signed in."),
-    403: ("Not allowed", "This is not for your account, or it was not sent from a page of this site."),
-    404: ("Page not found", "There is no such page, or it is not for you to see."),
-    405: ("Nothing to see here", "This address only takes what a form on another page sends."),
-    409: ("That does not go together", "Something changed in the meantime. Go back and look again."),
-    410: ("This is gone", "It was used up, has expired or was taken back."),
-    413: ("Too much at once", "What was sent is larger than this server accepts. Send less of it."),
-    429: ("Too many tries", "Wait a little, then try again."),
-    431: ("Too many cookies", "Your browser sent more than this server accepts. Remove this site's cookies."),
-    500: ("Something went wrong", "That is the server's fault. What happened is in its log."),
-    503: ("Busy at the moment", "The server has too much to do. Try again in a moment."),
+    400: (N_("That did not arrive well"), N_("The server could not read this request.")),
+    401: (N_("Not signed in"), N_("Sign in first.")),
+    403: (N_("Not allowed"), N_("This is not for your account, or did not come from a page of this site.")),
+    404: (N_("Page not found"), N_("There is no such page, or it is not for you to see.")),
+    405: (N_("Nothing to see here"), N_("This address only takes what a form on another page sends.")),
+    409: (N_("That does not go together"), N_("Something changed in the meantime. Go back and look again.")),
+    410: (N_("This is gone"), N_("It was used up, has expired or was taken back.")),
+    413: (N_("Too much at once"), N_("What was sent is larger than this server accepts. Send less of it.")),
+    429: (N_("Too many tries"), N_("Wait a little, then try again.")),
+    431: (N_("Too many cookies"), N_("Remove the cookies of this site, then try again.")),
+    500: (N_("Something went wrong"), N_("That is the server's fault. What happened is in its log.")),
+    503: (N_("Busy at the moment"), N_("The server has too much to do. Try again in a moment.")),
 }
 """Heading and sentence of an error page; other statuses are told as 400 or 500 are."""
 
@@ -51,10 +52,14 @@ def status_of(error: ChatError) -> int:
     return _STATUS.get(error.code, 400)
 
 
-def problem_of(error: ChatError, **fields: str) -> Problem:
-    """What a form says of a refusal; `fields` names the field of a code where it is not the usual one."""
+def problem_of(error: ChatError, language: Language, **fields: str) -> Problem:
+    """What a form says of a refusal in the reader's language.
+
+    `fields` names the field of a code where it is not the usual one.
+    """
     field = fields.get(error.code, _FIELDS.get(error.code))
-    return Problem(error.message, field, None if error.retry_after is None else whole_seconds(error))
+    said = language.say(error.sentence, **error.values)
+    return Problem(said, field, None if error.retry_after is None else whole_seconds(error))
 
 
 def words_of(status: int) -> tuple[str, str]:

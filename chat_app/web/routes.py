@@ -33,6 +33,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/account", account.AccountPage),
     (r"/account/name", account.Name),
     (r"/account/password", account.Password),
+    (r"/account/language", account.SetLanguage),
     (r"/account/sessions/end-others", account.EndOthers),
     (rf"/account/sessions/{_ID}/end", account.EndSession),
     (r"/people", people.PeoplePage),

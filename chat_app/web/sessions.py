@@ -12,7 +12,6 @@ from chat_app.logs import log_event
 from chat_app.protocol import UserView
 from chat_app.web.base import Access, BaseHandler
 from chat_app.web.gate import local_path
-from chat_app.web.refusals import problem_of
 
 _log = logging.getLogger("chat_app.sign_in")
 
@@ -55,10 +54,10 @@ class SignInHandler(BaseHandler):
             http_status=self.refused(failure) if failure else 200,
             name=name,
             next=target,
-            problem=problem_of(error) if error else None,
+            problem=self.problem(error),
             registration_open=self.services.settings.registration == "open",
             register_name=register_name,
-            register_problem=problem_of(register_error, taken="name") if register_error else None,
+            register_problem=self.problem(register_error, taken="name"),
         )
 
 
@@ -131,7 +130,7 @@ class Setup(SignInHandler):
                 http_status=self.refused(error),
                 token=token,
                 name=name,
-                problem=problem_of(error, taken="name"),
+                problem=self.problem(error, taken="name"),
             )
             return
         if session is None:
@@ -179,7 +178,7 @@ class Join(SignInHandler):
                 code=code,
                 name=name,
                 role=link.role,
-                problem=problem_of(error, taken="name"),
+                problem=self.problem(error, taken="name"),
             )
             return
         await self.enter(token, "join", "/")
@@ -271,7 +270,10 @@ class Confirm(BaseHandler):
             )
         except ChatError as error:
             self.render_page(
-                "pages/confirm.html", http_status=self.refused(error), next=target, problem=problem_of(error)
+                "pages/confirm.html",
+                http_status=self.refused(error),
+                next=target,
+                problem=self.problem(error),
             )
             return
         self.go(target)

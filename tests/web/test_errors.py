@@ -69,7 +69,7 @@ async def test_a_refusal_is_a_page_that_says_what_it_is(
         assert answer.headers["Retry-After"] == str(int(error.retry_after))
     assert ("in 10 minutes" in answer.body.decode()) == (status == 429)
     assert (">Sign in<" in answer.body.decode()) == (status == 401)
-    assert ("Try again" in answer.body.decode()) == (status in (429, 503))
+    assert ("Try it again" in answer.body.decode()) == (status in (429, 503))
 
 
 @pytest.mark.gen_test
