@@ -351,8 +351,13 @@ async def test_no_page_is_wider_than_a_small_phone(site: Site, chromium: Browser
     await page.goto(f"{site.url}/login")
     assert await sideways(page) == []
     await context.add_cookies([{"name": name, "value": value, "url": site.url}])
-    for path in ("/rooms/lobby", "/rooms", "/account", "/people", "/join-links", "/confirm", "/nowhere"):
+    await site.post("/join-links", {"role": "moderator", "uses": "2", "days": "3"}, cookie=f"{name}={value}")
+    for path in (
+        "/rooms/lobby", "/rooms", "/account", "/people", "/join-links", "/manage-rooms", "/confirm", "/nowhere",
+    ):  # fmt: skip
         await page.goto(site.url + path)
+        assert await sideways(page) == [], path
+        await page.evaluate("for (const each of document.querySelectorAll('.page details')) each.open = true")
         assert await sideways(page) == [], path
     await context.close()
 
