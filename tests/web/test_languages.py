@@ -110,6 +110,18 @@ async def test_scripts_get_their_texts_where_they_are_not_english(site: Site) ->
     assert 'id="texts"' not in page(await site.get("/login"))
 
 
+@pytest.mark.gen_test
+async def test_what_people_wrote_stays_data_inside_a_translated_text(site: Site) -> None:
+    cookie = await site.account("Masa")
+    title = """"'><i>%(room)s %s &amp;"""
+    assert (await site.post("/rooms", {"slug": "x", "title": title}, cookie=cookie)).code == 303
+    for language in ("en", "de", "ja"):
+        shown = page(await site.get("/rooms/x", cookie=cookie, Accept_Language=language))
+        assert "<i>" not in shown
+        labels = [text for text in Words(shown).texts if title in text]
+        assert len(labels) >= 4, labels
+
+
 # -- all of it --------------------
 
 
