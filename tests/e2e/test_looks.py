@@ -11,6 +11,8 @@ from tests.conftest import Site
 from tests.e2e.browser import PHONE, Browser, Person
 from tests.e2e.test_rooms import make_room
 
+pytestmark = pytest.mark.gen_test(timeout=60)
+
 WIDTHS = (320, 375, 1280)
 LONG = "W" * 24
 SIGNED_IN = (
@@ -55,7 +57,6 @@ async def fits(person: Person, path: str) -> None:
 
 
 @pytest.mark.settings(registration="open")
-@pytest.mark.gen_test(timeout=60)
 async def test_no_page_is_wider_than_its_window(site: Site, browser: Browser) -> None:
     visitor = await browser.visitor(site.url)
     token = await site.app.services.identity.setup_token()
@@ -81,7 +82,6 @@ async def test_no_page_is_wider_than_its_window(site: Site, browser: Browser) ->
         await fits(visitor, path)
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_the_pages_follow_the_systems_colour_scheme(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada", "owner")
     visitor = await browser.visitor(site.url)
@@ -95,7 +95,6 @@ async def test_the_pages_follow_the_systems_colour_scheme(site: Site, browser: B
             assert (found["back"] < found["ink"]) == (scheme == "dark"), (path, scheme, found)
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_on_a_phone_the_drawers_open_and_close(site: Site, browser: Browser) -> None:
     await site.account("Owner", "owner")
     await make_room(site, "den", "The den")
@@ -120,7 +119,6 @@ async def test_on_a_phone_the_drawers_open_and_close(site: Site, browser: Browse
     await ada.is_at("/rooms/den")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_on_a_phone_enter_breaks_the_line_and_the_button_sends(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada", viewport=PHONE, has_touch=True, is_mobile=True)
     await ada.composer.press_sequentially("one")
@@ -137,7 +135,6 @@ async def test_on_a_phone_enter_breaks_the_line_and_the_button_sends(site: Site,
     assert min(targets) >= 44
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_without_javascript_the_drawers_open_too(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada", viewport=PHONE, java_script_enabled=False)
     rooms = ada.page.locator("#sidebar")

@@ -6,6 +6,8 @@ from playwright.async_api import expect
 from tests.conftest import Site
 from tests.e2e.browser import Browser, Person
 
+pytestmark = pytest.mark.gen_test(timeout=60)
+
 NO_LIMITS = pytest.mark.settings(
     rate_limit="0", account_rate_limit="0", address_rate_limit="0", frame_rate_limit="0"
 )
@@ -27,7 +29,6 @@ async def fill(site: Site, count: int, name: str = "Bo", room: str = "lobby") ->
 # -- people
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_second_tab_does_not_count_twice_and_leaving_is_told_after_five_seconds(
     site: Site, browser: Browser
 ) -> None:
@@ -49,7 +50,6 @@ async def test_a_second_tab_does_not_count_twice_and_leaving_is_told_after_five_
 # -- switching
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_each_room_has_its_messages_and_its_own_draft_that_survives_a_reload(
     site: Site, browser: Browser
 ) -> None:
@@ -78,7 +78,6 @@ async def test_each_room_has_its_messages_and_its_own_draft_that_survives_a_relo
     await expect(ada.page).to_have_title("The den · Roomlog")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_unread_messages_show_in_the_list_and_title_and_reading_in_one_tab_clears_the_other(
     site: Site, browser: Browser
 ) -> None:
@@ -108,7 +107,6 @@ async def test_unread_messages_show_in_the_list_and_title_and_reading_in_one_tab
     await expect(ada.room_link("The den").locator(".badge")).to_be_hidden()
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_room_made_elsewhere_appears_with_its_title_when_somebody_writes_in_it(
     site: Site, browser: Browser
 ) -> None:
@@ -129,7 +127,6 @@ async def test_a_room_made_elsewhere_appears_with_its_title_when_somebody_writes
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=40)
 async def test_scrolling_up_brings_every_message_and_keeps_what_is_looked_at_in_place(
     site: Site, browser: Browser
 ) -> None:
@@ -151,7 +148,6 @@ async def test_scrolling_up_brings_every_message_and_keeps_what_is_looked_at_in_
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=30)
 async def test_further_up_new_messages_are_announced_and_at_the_end_the_view_goes_with_them(
     site: Site, browser: Browser
 ) -> None:
@@ -199,7 +195,6 @@ async def at_end(person: Person) -> None:
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=30)
 async def test_without_javascript_one_signs_in_reads_pages_back_and_makes_a_room(
     site: Site, browser: Browser
 ) -> None:
