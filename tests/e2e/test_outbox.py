@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,8 @@ async def test_over_the_limit_the_reason_and_a_countdown_show_and_it_is_sent_by_
         await ada.write(text)
     row = await ada.sees("three", "refused")
     reason = row.locator(".message__reason")
-    await expect(reason).to_contain_text("Sent again in")
-    seconds = [int(word) for word in (await reason.inner_text()).replace(".", " ").split() if word.isdigit()][
-        -1
-    ]
-    assert 1 <= seconds <= 5
-    await expect(reason).to_contain_text(f"Sent again in {seconds - 1} s.")
+    await expect(reason).to_have_text(re.compile(r"Sent again in [2-5] s\.$"))
+    await expect(reason).to_have_text(re.compile(r"Sent again in [01] s\.$"))
     for person in (ada, kim):
         await person.sees("three")
         await person.sees_messages("one", "two", "three")

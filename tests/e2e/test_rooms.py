@@ -13,6 +13,18 @@ NO_LIMITS = pytest.mark.settings(
 )
 
 
+TWO_FAILURES = """
+Math.random = () => 0.999; // waits half a second, then one
+let tries = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    tries += 1;
+    super(tries > 2 ? address : address.replace("/chat", "/nowhere"));
+  }
+};
+"""
+
+
 async def make_room(site: Site, slug: str, title: str) -> None:
     owner = (await site.app.services.administration.list_users())[0]
     await site.app.services.chat.create_room(owner, slug, title)
@@ -170,7 +182,55 @@ async def test_further_up_new_messages_are_announced_and_at_the_end_the_view_goe
     await expect(row).to_be_in_viewport()
     await expect(button).to_be_hidden()
     await kim.write("followed again")
-    await expect(await ada.sees("followed again")).to_be_in_viewport()
+    row = await ada.sees("followed again")
+    await expect(row).to_be_in_viewport()
+    await ada.draft("\n" * 8)  # a field that grows takes the room from the other end of the view
+    await expect(row).to_be_in_viewport(ratio=1)
+
+
+async def test_the_line_of_the_unread_stands_before_the_first_message_not_read(
+    site: Site, browser: Browser
+) -> None:
+    await site.account("Owner", "owner")
+    await make_room(site, "den", "The den")
+    kim = await browser.person(site, "Kim")
+    await kim.write("read in time")
+    await kim.sees("read in time")
+    ada = await browser.person(site, "Ada", path="/rooms/den")
+    badge = ada.room_link("Lobby").locator(".badge")
+    await expect(badge).to_contain_text("1")
+    reading = await ada.another_tab()
+    await expect(badge).to_be_hidden()  # to open it is to read it
+    await reading.page.close()
+    for text in ("missed", "missed too"):
+        await kim.write(text)
+    await expect(badge).to_contain_text("2")
+    reading = await ada.another_tab()
+    line = reading.page.locator("#messages .unread-line")
+    await expect(line).to_be_in_viewport()
+    await expect(reading.page.locator(".unread-line + .message .message__body")).to_have_text("missed")
+    await expect(badge).to_be_hidden()
+    await reading.write("caught up")
+    await reading.sees("caught up")
+    await expect(line).to_have_count(0)
+    await reading.reload()
+    await reading.sees("caught up")
+    await expect(line).to_have_count(0)
+
+
+async def test_what_is_looked_at_before_there_is_a_line_counts_as_read_once_there_is(
+    site: Site, browser: Browser
+) -> None:
+    await site.account("Owner", "owner")
+    await make_room(site, "den", "The den")
+    await fill(site, 1)
+    ada = await browser.person(site, "Ada", path="/rooms/den")
+    badge = ada.room_link("Lobby").locator(".badge")
+    await expect(badge).to_contain_text("1")
+    browser.expect(r"Unexpected response code: 404")
+    await ada.context.add_init_script(TWO_FAILURES)
+    await ada.another_tab()
+    await expect(badge).to_be_hidden()
 
 
 async def scroll_to(person: Person, text: str) -> float:

@@ -138,7 +138,10 @@ export class ChatView {
     chat.on("badge", (room) => this.#badge(room));
     chat.on("removed", (room) => this.#removed(room));
     chat.on("refused", ({ message }) => this.#composer.note(message, "failure"));
-    chat.on("welcome", ({ limits }) => (this.#composer.limit = limits.maxMessageLength));
+    chat.on("welcome", ({ limits }) => {
+      this.#composer.limit = limits.maxMessageLength;
+      this.attend(); // what was looked at before there was a line is told as read now
+    });
     this.#outbox.on("added", (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
     this.#outbox.on("changed", (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
     this.#outbox.on("removed", (entry) => this.#timeline.unpend(entry));
