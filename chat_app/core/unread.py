@@ -87,6 +87,7 @@ class Unreads:
         self._marks: dict[str, dict[str, _Mark]] = {}
         self._news: dict[str, _News] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
+        self._flushing = asyncio.Lock()
         self._recount: set[tuple[str, str]] = set()
 
     async def opened(self, connection: Connection) -> None:
@@ -149,15 +150,19 @@ class Unreads:
                     self._tell(connection, room, mark)
 
     async def flush(self) -> None:
-        """Stores the positions that gathered; what could not be stored is tried again."""
-        unsaved, self._unsaved = self._unsaved, {}
-        if unsaved:
-            try:
-                await self._rooms.mark_read(unsaved)
-            except BaseException:
-                for key, seq in unsaved.items():
-                    self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
-                raise
+        """Stores the positions that gathered; what could not be stored is tried again.
+
+        Afterwards everything read before the call is stored, also what another call had begun to store.
+        """
+        async with self._flushing:
+            unsaved, self._unsaved = self._unsaved, {}
+            if unsaved:
+                try:
+                    await self._rooms.mark_read(unsaved)
+                except BaseException:
+                    for key, seq in unsaved.items():
+                        self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
+                    raise
 
     async def _count_news(self) -> set[tuple[str, str]]:
         """The (account, room) whose counts changed."""

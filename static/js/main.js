@@ -11,8 +11,8 @@ import { speak } from "./words.js";
 speak(document.documentElement.lang, readTexts(), navigator.languages);
 localiseTimes(document);
 offerCopying(document);
-new SignOut().connect();
 new SendOnce(document, window).connect();
 
 const chat = document.querySelector("#chat");
-if (chat instanceof HTMLElement) startChat(chat);
+const leave = chat instanceof HTMLElement ? startChat(chat) : () => {};
+new SignOut(leave).connect();
