@@ -29,7 +29,6 @@ from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
 from chat_app.protocol import (
-    NONCE_LIMIT,
     AckFrame,
     DeleteEvent,
     EditEvent,
@@ -43,6 +42,7 @@ from chat_app.protocol import (
     clean_text,
     decode,
     event_frame,
+    named,
 )
 
 MALFORMED_LIMIT = 10
@@ -128,7 +128,7 @@ class Chat:
 
     def handle(self, connection: Connection, raw: str) -> None:
         """One text frame."""
-        event, malformed = None, True
+        malformed = True
         try:
             event = decode(raw)
             check(event)
@@ -150,12 +150,8 @@ class Chat:
                 case _:
                     assert_never(event)
         except ChatError as error:
-            nonce = event.nonce if isinstance(event, PostEvent) else None
-            if nonce is not None and len(nonce) > NONCE_LIMIT:
-                nonce = None  # not worth sending back
-            self._refuse(
-                connection, error, room=getattr(event, "room", None), nonce=nonce, malformed=malformed
-            )
+            room, nonce = named(raw)
+            self._refuse(connection, error, room=room, nonce=nonce, malformed=malformed)
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone: it leaves every room."""
@@ -173,10 +169,10 @@ class Chat:
         account = connection.account
         if not allows(account, "post"):
             raise Forbidden("You may not write here.")
-        text = clean_text(event.text, limit=self._max_message_length)
         if event.nonce is not None and (first := room.duplicate_of(account.id, event.nonce)) is not None:
             connection.tell(event_frame(AckFrame(event.nonce, room.info.slug, first.id, first.seq)))
             return
+        text = clean_text(event.text, limit=self._max_message_length)
         self._limits.take(connection)
         now_ms = self._now_ms()
         post = Post(

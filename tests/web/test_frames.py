@@ -209,3 +209,19 @@ async def test_a_bad_event_has_its_code_and_the_connection_goes_on(site: Site) -
         assert found in codes, raw[:60]
     assert site.app.services.metrics.registry.get_sample_value("chat_errors_total") == 0
     await socket.leave()
+
+
+CONTROLS = [c for c in (*range(0x20), *range(0x7F, 0xA0)) if chr(c) not in "\n\t"]
+
+
+@pytest.mark.gen_test
+async def test_control_characters_but_newline_and_tab_are_refused(site: Site) -> None:
+    socket = await RawSocket.open(site, await site.account("Masa"))
+    for number, control in enumerate(CONTROLS):
+        socket.send(type="message", text=f"a{chr(control)}b")
+        assert (await socket.until("error"))["code"] in ("bad_request", "bad_json"), control
+        if number % 5 == 4:
+            socket.send(type="read", seq=0)
+    socket.send(type="message", text="\n\ta\r\n\tb\n\n", nonce="n")
+    assert (await socket.until("message"))["message"]["text"] == "a\n\tb"
+    await socket.leave()
