@@ -188,13 +188,17 @@ class Chat:
         self._submit(connection, room, post, event.nonce)
 
     def _amend(self, connection: Connection, event: EditEvent | DeleteEvent) -> None:
+        """Only the store knows whose message it is: what else is wrong (text, limits) is told after that."""
         room = self._joined(connection, event.room)
         account = connection.account
-        text, html = "", None
-        if isinstance(event, EditEvent):
-            text = clean_text(event.text, limit=self._max_message_length)
-            html = render(text)
-        self._limits.take(connection)
+        text, html, refusal = "", None, None
+        try:
+            if isinstance(event, EditEvent):
+                text = clean_text(event.text, limit=self._max_message_length)
+                html = render(text)
+            self._limits.take(connection)
+        except ChatError as error:
+            refusal = error
         amend = Amend(
             kind="edited" if isinstance(event, EditEvent) else "deleted",
             room_id=room.info.id,
@@ -204,22 +208,31 @@ class Chat:
             at_ms=self._now_ms(),
             text=text,
             html=html,
+            refusal=refusal,
         )
         self._submit(connection, room, amend, None)
 
     def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
+        counted = isinstance(change, Post) or change.refusal is None
         try:
-            self._database.history.submit(change, partial(self._committed, connection, room, nonce))
+            self._database.history.submit(change, partial(self._committed, connection, room, nonce, counted))
         except ChatError:
-            self._limits.refund(connection)
+            if counted:
+                self._limits.refund(connection)
             raise
 
     def _committed(
-        self, connection: Connection, room: Room, nonce: str | None, outcome: Committed | ChatError
+        self,
+        connection: Connection,
+        room: Room,
+        nonce: str | None,
+        counted: bool,
+        outcome: Committed | ChatError,
     ) -> None:
-        """On the loop, after the commit: publish, then acknowledge."""
+        """On the loop, after the commit: publish, then acknowledge. `counted`: the limits counted it."""
         if isinstance(outcome, ChatError):
-            self._limits.refund(connection)
+            if counted:
+                self._limits.refund(connection)
             self._refuse(connection, outcome, room=room.info.slug, nonce=nonce)
             return
         if outcome.duplicate:

@@ -63,6 +63,7 @@ def test_what_waits_becomes_one_commit_of_at_most_512(tmp_path: Path) -> None:
 def test_a_full_queue_refuses_at_once_and_stores_what_it_took(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         release, held = hold_writer(store.database)
+        await asyncio.sleep(0)  # queued before what follows
         results: list[Committed | ChatError] = []
         taken = 0
         with pytest.raises(Busy):
@@ -72,6 +73,8 @@ def test_a_full_queue_refuses_at_once_and_stores_what_it_took(tmp_path: Path) ->
         assert 8 <= taken <= 9  # the writer may have taken the holding job out of the queue or not
         release.set()
         await held
+        while len(results) < taken:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         await store.post("ann", "afterwards")
         assert seqs(results) == list(range(1, taken + 1))
 
@@ -192,6 +195,30 @@ def test_only_the_author_edits_and_only_for_a_day(tmp_path: Path) -> None:
         with pytest.raises(Forbidden, match="Messages can be edited for 24 hours"):
             await store.edit(message, "ann", "late", at_ms=NOW + DAY + 1)
         assert [room.seq for room in await store.rooms.all()] == [2]
+
+    run(tmp_path, scenario)
+
+
+def test_what_else_is_wrong_is_told_only_to_who_might_change_the_message(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        first = await store.post("ann", "one")
+        for actor, message_id, code in (  # ann wrote it
+            ("ann", first.id, "empty"), ("bob", first.id, "forbidden"), ("ann", "no-message", "not_found"),
+        ):  # fmt: skip
+            for kind in ("edited", "deleted"):
+                change = Amend(
+                    kind,
+                    store.lobby.id,
+                    message_id,
+                    f"id-{actor}",
+                    False,
+                    NOW,
+                    refusal=ChatError("empty", "No."),
+                )
+                with pytest.raises(ChatError) as refused:
+                    await store.store(change)
+                assert refused.value.code == code
+        assert (await store.post("ann", "two")).seq == 2, "nothing was stored and no seq is missing"
 
     run(tmp_path, scenario)
 
