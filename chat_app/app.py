@@ -285,7 +285,7 @@ def _shown(address: str) -> str:
 
 
 async def _patiently(step: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """A busy writer takes it a moment later; else the end goes on, and closing the database commits the rest."""
+    """A busy writer takes it a moment later; else the end goes on: closing the database commits the rest."""
     deadline = time.monotonic() + seconds
     while True:
         try:

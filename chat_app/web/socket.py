@@ -50,6 +50,10 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         """The same allow-list again, where Tornado asks."""
         return self.origin_allowed(origin)
 
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """A handshake is a GET (RFC 6455 section 4.1)."""
+        raise HTTPError(405)
+
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """Tornado's handshake with a frame loop of our own."""
         return upgrade_protocol(self)

@@ -134,8 +134,9 @@ async def test_what_is_no_handshake_is_refused_after_the_checks(site: Site) -> N
     for version in ("12", "14", "x"):
         code, headers = await answered(site, handshake(site, cookie=cookie, Sec_WebSocket_Version=version))
         assert code == 426 and headers["sec-websocket-version"] == "13"
-    code, headers = await answered(site, handshake(site, cookie=cookie, method="POST"))
-    assert (code, headers["allow"]) == (405, "GET")
+    for method in ("POST", "HEAD", "PUT"):
+        code, headers = await answered(site, handshake(site, cookie=cookie, method=method))
+        assert (code, headers["allow"]) == (405, "GET"), method
     assert await status(site, cookie=cookie, version="1.0") in (101, 400, 426, 505)
 
 
