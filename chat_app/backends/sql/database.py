@@ -121,7 +121,7 @@ class SqlDatabase:
 
     async def settle(self) -> None:
         """Wait until everything that is queued now is committed and its outcome told."""
-        await self._writer.write(lambda connection: None)
+        await self._writer.settle()
 
     async def close(self) -> None:
         """Commit what is queued, then close."""

@@ -93,6 +93,15 @@ class Writer:
         self._put(_CallJob(function, future))
         return await future
 
+    async def settle(self) -> None:
+        """Wait until everything that is queued now is committed and handed over, however full the queue is.
+
+        Raises `Busy` only when it is closed.
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._put(_CallJob(lambda connection: None, future), bounded=False)
+        await future
+
     async def close(self) -> None:
         """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
         with self._changed:
@@ -100,9 +109,9 @@ class Writer:
             self._changed.notify()
         await asyncio.to_thread(self._thread.join)
 
-    def _put(self, job: _Job) -> None:
+    def _put(self, job: _Job, *, bounded: bool = True) -> None:
         with self._changed:
-            if self._closing or len(self._queue) >= self._queue_limit:
+            if self._closing or (bounded and len(self._queue) >= self._queue_limit):
                 raise Busy()
             self._queue.append(job)
             self._changed.notify()
