@@ -14,7 +14,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -33,6 +33,7 @@ from chat_app.core.limits import SlidingWindow
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
+from chat_app.errors import Busy
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics
 from chat_app.models import Account
@@ -44,7 +45,9 @@ from chat_app.web.server import HEADERS_READ_BYTES, Server
 
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
-DRAIN_SECONDS = 20.0
+DRAIN_SECONDS = 15.0
+SETTLE_SECONDS = 2.0
+"""How long each step of the end is tried again while the writer is busy."""
 LAG_SECONDS = 0.5
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
@@ -70,9 +73,8 @@ class App:
         services.state.ready = False
         services.state.draining = True
         self._server.stop()
-        await services.unreads.flush()
-        await services.identity.flush_seen()
-        await services.database.settle()
+        for step in (services.unreads.flush, services.identity.flush_seen, services.database.settle):
+            await _patiently(step, SETTLE_SECONDS)
         await services.connections.close_all(1012, "the server restarts")
         deadline = time.monotonic() + DRAIN_SECONDS
         while len(services.connections) and time.monotonic() < deadline:  # noqa: ASYNC110
@@ -282,6 +284,20 @@ def _shown(address: str) -> str:
     return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(
         address, f"[{address}]" if ":" in address else address
     )
+
+
+async def _patiently(step: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """A busy writer takes it a moment later; else the end goes on: closing the database commits the rest."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await step()
+            return
+        except Busy:
+            if time.monotonic() >= deadline:
+                log_event(_log, "drain.busy", level=logging.WARNING)
+                return
+            await asyncio.sleep(0.05)
 
 
 async def _stop(app: App) -> None:

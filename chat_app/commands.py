@@ -118,8 +118,8 @@ def smoke(arguments: argparse.Namespace, settings: Settings) -> int:
     from chat_app.smoke import SmokeError
     from chat_app.smoke import smoke as try_out
 
-    password = _password(arguments)
     try:
+        password = _password(arguments)
         seconds = asyncio.run(
             try_out(
                 url=arguments.url,
@@ -129,7 +129,7 @@ def smoke(arguments: argparse.Namespace, settings: Settings) -> int:
                 timeout_seconds=arguments.timeout,
             )
         )
-    except SmokeError as error:
+    except (SmokeError, SettingsError) as error:
         sys.stderr.write(f"roomlog: {error}\n")
         return 1
     print(f"A message came back in {seconds:.2f} s.")

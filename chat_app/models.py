@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from chat_app.errors import ChatError
+
 Role = Literal["owner", "admin", "moderator", "member"]
 ROLES: tuple[Role, ...] = ("owner", "admin", "moderator", "member")
 LOBBY = "lobby"
@@ -113,6 +115,8 @@ class Amend(msgspec.Struct, frozen=True):
     text: str = ""
     html: str | None = None
     edit_window_ms: int = 86_400_000
+    refusal: ChatError | None = None
+    """What else speaks against it (its text, a limit): told to who might do it; then nothing is stored."""
 
 
 Change = Post | Amend

@@ -29,7 +29,6 @@ from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
 from chat_app.protocol import (
-    NONCE_LIMIT,
     AckFrame,
     DeleteEvent,
     EditEvent,
@@ -43,6 +42,7 @@ from chat_app.protocol import (
     clean_text,
     decode,
     event_frame,
+    named,
 )
 
 MALFORMED_LIMIT = 10
@@ -137,7 +137,7 @@ class Chat:
 
     def handle(self, connection: Connection, raw: str) -> None:
         """One text frame."""
-        event, malformed = None, True
+        malformed = True
         try:
             event = decode(raw)
             check(event)
@@ -159,12 +159,8 @@ class Chat:
                 case _:
                     assert_never(event)
         except ChatError as error:
-            nonce = event.nonce if isinstance(event, PostEvent) else None
-            if nonce is not None and len(nonce) > NONCE_LIMIT:
-                nonce = None  # not worth sending back
-            self._refuse(
-                connection, error, room=getattr(event, "room", None), nonce=nonce, malformed=malformed
-            )
+            room, nonce = named(raw)
+            self._refuse(connection, error, room=room, nonce=nonce, malformed=malformed)
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone: it leaves every room."""
@@ -182,10 +178,10 @@ class Chat:
         account = connection.account
         if not allows(account, "post"):
             raise Forbidden("You may not write here.")
-        text = clean_text(event.text, limit=self._max_message_length)
         if event.nonce is not None and (first := room.duplicate_of(account.id, event.nonce)) is not None:
             connection.tell(event_frame(AckFrame(event.nonce, room.info.slug, first.id, first.seq)))
             return
+        text = clean_text(event.text, limit=self._max_message_length)
         self._limits.take(connection)
         now_ms = self._now_ms()
         post = Post(
@@ -201,13 +197,17 @@ class Chat:
         self._submit(connection, room, post, event.nonce)
 
     def _amend(self, connection: Connection, event: EditEvent | DeleteEvent) -> None:
+        """Only the store knows whose message it is: what else is wrong (text, limits) is told after that."""
         room = self._joined(connection, event.room)
         account = connection.account
-        text, html = "", None
-        if isinstance(event, EditEvent):
-            text = clean_text(event.text, limit=self._max_message_length)
-            html = render(text)
-        self._limits.take(connection)
+        text, html, refusal = "", None, None
+        try:
+            if isinstance(event, EditEvent):
+                text = clean_text(event.text, limit=self._max_message_length)
+                html = render(text)
+            self._limits.take(connection)
+        except ChatError as error:
+            refusal = error
         amend = Amend(
             kind="edited" if isinstance(event, EditEvent) else "deleted",
             room_id=room.info.id,
@@ -217,22 +217,31 @@ class Chat:
             at_ms=self._now_ms(),
             text=text,
             html=html,
+            refusal=refusal,
         )
         self._submit(connection, room, amend, None)
 
     def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
+        counted = isinstance(change, Post) or change.refusal is None
         try:
-            self._database.history.submit(change, partial(self._committed, connection, room, nonce))
+            self._database.history.submit(change, partial(self._committed, connection, room, nonce, counted))
         except ChatError:
-            self._limits.refund(connection)
+            if counted:
+                self._limits.refund(connection)
             raise
 
     def _committed(
-        self, connection: Connection, room: Room, nonce: str | None, outcome: Committed | ChatError
+        self,
+        connection: Connection,
+        room: Room,
+        nonce: str | None,
+        counted: bool,
+        outcome: Committed | ChatError,
     ) -> None:
-        """On the loop, after the commit: publish, then acknowledge."""
+        """On the loop, after the commit: publish, then acknowledge. `counted`: the limits counted it."""
         if isinstance(outcome, ChatError):
-            self._limits.refund(connection)
+            if counted:
+                self._limits.refund(connection)
             self._refuse(connection, outcome, room=room.info.slug, nonce=nonce)
             return
         if outcome.duplicate:

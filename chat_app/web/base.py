@@ -275,13 +275,20 @@ class BaseHandler(RequestHandler):
         self.services.metrics.errors.inc()
         log_event(_log, "request.failed", level=logging.ERROR, exc_info=error, route=type(self).__name__)
 
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """What `get` would answer; Tornado leaves the body out (RFC 9110 section 9.3.2)."""
+        if (got := self.get(*args, **kwargs)) is not None:
+            await got
+
     @classmethod
     def methods(cls) -> set[str]:
         """What it answers to."""
-        return {
+        own = {
             method for method in cls.SUPPORTED_METHODS
-            if getattr(cls, method.lower()) is not getattr(RequestHandler, method.lower(), None)
+            if method != "HEAD"
+            and getattr(cls, method.lower()) is not getattr(RequestHandler, method.lower(), None)
         }  # fmt: skip
+        return own | {"HEAD"} if "GET" in own else own
 
     def _check_post(self) -> None:
         """Every Origin is ours, whatever else is said; with a cookie one or Sec-Fetch-Site stands."""

@@ -187,7 +187,11 @@ class RoomMessages(RoomsHandler):
         """`{"messages":[…],"more":…}`, oldest first."""
         room = self.services.chat.visible(self.me, slug)
         before, wanted = position(self, "before"), position(self, "limit")
-        limit = PAGE_DEFAULT if wanted is None else max(1, min(PAGE_LIMIT, wanted))
+        if wanted == 0:
+            raise ChatError(
+                "bad_request", "limit is at least 1."
+            )  # no page could ever come nearer to the end
+        limit = PAGE_DEFAULT if wanted is None else min(PAGE_LIMIT, wanted)
         history = self.services.database.history
         if before is None:
             page = await history.latest(room.info.id, upto=room.seq, limit=limit)

@@ -6,6 +6,7 @@ The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from typing import Any
 
@@ -17,7 +18,7 @@ from chat_app.core.rooms import follow
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.models import LOBBY
-from chat_app.protocol import SLUG, LimitsView, SystemFrame, UserView, check_position, event_frame
+from chat_app.protocol import SEQ_LIMIT, SLUG, LimitsView, SystemFrame, UserView, check_position, event_frame
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.wire import Wire, upgrade_protocol
 
@@ -49,6 +50,10 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         """The same allow-list again, where Tornado asks."""
         return self.origin_allowed(origin)
+
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """A handshake is a GET (RFC 6455 section 4.1)."""
+        raise HTTPError(405)
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """Tornado's handshake with a frame loop of our own."""
@@ -88,10 +93,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         if room:
             self.checked_room = room[0]
         try:
-            self.since = int(since[0]) if since and since[0].isascii() and since[0].isdigit() else None
+            self.since = _number(since[0]) if since else None
             self.epoch = epoch[0] if epoch else None
-            if since and self.since is None:
-                self._refuse(400)
             check_position(self.since, self.epoch)
         except (ChatError, ValueError):
             self._refuse(400)
@@ -116,13 +119,24 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def _refuse(self, status: int) -> None:
         self.services.metrics.handshakes.labels(str(status)).inc()
-        if status == 429:
-            self.set_header("Retry-After", "10")
         raise HTTPError(status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """No page: nobody sees it."""
+        """No page: nobody sees it. Headers are set here, for Tornado drops those set before an error."""
+        if status_code == 429:
+            self.set_header(
+                "Retry-After", str(max(10, math.ceil(self.services.handshakes.peek(self.remote))))
+            )
+        elif status_code == 405:
+            self.set_header("Allow", "GET")
         self.finish()
+
+
+def _number(raw: str) -> int:
+    """A position of any size, for beyond every head is beyond the head too. Raises ValueError."""
+    if not (raw.isascii() and raw.isdigit()):
+        raise ValueError(raw)
+    return int(raw) if len(raw) <= 16 and int(raw) <= SEQ_LIMIT else SEQ_LIMIT
 
 
 class ChatPeer:

@@ -9,7 +9,9 @@ socket's `send` is called directly (docs/adr/0002). A test holds the private nam
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 import struct
 import time
 from collections.abc import Callable
@@ -199,9 +201,14 @@ class Wire:
         self._stream.close() if not self._buffered else None
 
     def _drop_reading(self) -> None:
-        """After a failed frame nothing can be understood any more; read on only to let the close frame
-        arrive.
+        """After a failed frame nothing can be understood any more, not even the peer's close frame.
+
+        The end of what is sent tells the peer that all is said (RFC 6455 section 7.1.1). What still comes is
+        read and dropped: closing over it would reset the line before the close frame has arrived.
         """
+        if not self._buffered:
+            with contextlib.suppress(OSError):
+                self._stream.socket.shutdown(socket.SHUT_WR)
         self._discard()
 
     def _discard(self, future: asyncio.Future[bytes] | None = None) -> None:

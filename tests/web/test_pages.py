@@ -169,7 +169,7 @@ async def test_an_address_for_posts_only_says_so(site: Site) -> None:
     for path in ("/logout", "/account/password", "/register"):
         answer = await site.get(path, cookie=cookie)
         assert (answer.code, answer.headers["Allow"]) == (405, "POST")
-    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET"
+    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import pytest
 from tornado.httpclient import HTTPClientError
 
+from chat_app.errors import Busy
 from tests.conftest import Client, Site
 
 NO_LIMITS = pytest.mark.settings(
@@ -282,6 +283,26 @@ async def test_a_drain_commits_acknowledges_and_closes_with_1012(site: Site) -> 
     assert await client.closed() == 1012
     await draining
     assert not site.app.services.state.ready
+
+
+@pytest.mark.gen_test
+async def test_a_drain_waits_for_a_busy_writer_and_still_closes_with_1012(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await site.join(await site.account("Masa"))
+    database, tries = site.app.services.database, []
+    settle = database.settle
+
+    async def busy() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Busy
+        await settle()
+
+    monkeypatch.setattr(database, "settle", busy)
+    await asyncio.gather(site.app.drain(), client.closed())
+    assert client.connection.close_code == 1012
+    assert len(tries) == 3
 
 
 @NO_LIMITS
