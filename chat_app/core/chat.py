@@ -25,6 +25,7 @@ from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
 from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.failpoints import reach
 from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
@@ -234,6 +235,7 @@ class Chat:
             if outcome.kind == "message":
                 self._metrics.messages.inc()
                 room.people.typed(connection.account)
+        reach("before-ack")
         if nonce is not None:
             connection.tell(
                 event_frame(AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq))

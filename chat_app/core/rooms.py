@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator
 
 from chat_app.core.connection import Connection, Cursor, Mode
 from chat_app.core.presence import People
+from chat_app.failpoints import reach
 from chat_app.models import Committed, Message, Page, RoomInfo
 from chat_app.ports import History
 from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
@@ -416,6 +417,7 @@ class Room:
             self._flush_slice()
             return
         self._fan_out(self._live, data)
+        reach("after-fan-out")
         self._finish_flush(asyncio.get_running_loop().time() - started)
 
     def _flush_slice(self) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.backends.sql.failures import describe, first_failure, is_locked, is_storage_failure
 from chat_app.errors import Busy, ChatError
+from chat_app.failpoints import reach
 from chat_app.logs import log_event
 from chat_app.models import Change, Committed
 from chat_app.ports import Done
@@ -137,6 +138,8 @@ class Writer:
         try:
             with self._engine.connect() as connection, connection.begin():
                 outcomes = self._store(connection, jobs)
+                reach("before-commit")
+            reach("after-commit")
             self.failed = False
         except SQLAlchemyError as raised:
             error = first_failure(raised)
