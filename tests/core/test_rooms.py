@@ -46,7 +46,7 @@ class SlowHistory(MemoryHistory):
 
 
 async def settle() -> None:
-    for _ in range(50):
+    for _ in range(500):
         await asyncio.sleep(0)
 
 
