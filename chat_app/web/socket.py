@@ -58,6 +58,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         assert self.ws_connection is not None and self.account is not None and self.session is not None
         stream = self.ws_connection.stream
         assert stream is not None
+        if stream.closed():
+            return  # it left during the handshake
         wire = Wire(stream, frames_per_second=self.services.settings.frame_rate_limit)
         connection = Connection(
             client_id=str(uuid.uuid4()),
