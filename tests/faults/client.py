@@ -164,6 +164,7 @@ class Member:
     reading: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: it is connected and does not read."""
     on_try: Callable[[], None] = lambda: None
+    on_settled: Callable[[str], None] = lambda nonce: None
 
     def __post_init__(self) -> None:
         self.tape: Tape = self.record.tape(self.name, self.room)
@@ -257,7 +258,7 @@ class Member:
             self._history(event)
         elif kind == "ack":
             self.record.acknowledged(event["nonce"], self.room, event["id"], event["seq"])
-            self.outbox.pop(event["nonce"], None)
+            self._settled(event["nonce"])
         elif kind == "error":
             self._error(event)
         elif kind == "heartbeat":
@@ -291,7 +292,11 @@ class Member:
 
     def _settle(self, message: dict[str, Any]) -> None:
         if message.get("nonce", "").startswith(self.name + "-"):
-            self.outbox.pop(message["nonce"], None)
+            self._settled(message["nonce"])
+
+    def _settled(self, nonce: str) -> None:
+        self.outbox.pop(nonce, None)
+        self.on_settled(nonce)
 
     def _error(self, event: dict[str, Any]) -> None:
         self.errors[event["code"]] = self.errors.get(event["code"], 0) + 1
