@@ -24,7 +24,7 @@ from chat_app.core.markdown import render
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
-from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.errors import Busy, ChatError, Forbidden, NotFound, RateLimited
 from chat_app.failpoints import reach
 from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
@@ -112,6 +112,11 @@ class Chat:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
+        self._taking = True
+
+    def stop_taking(self) -> None:
+        """From now on whatever would be stored is answered with `busy`: the server goes."""
+        self._taking = False
 
     async def create_room(self, account: Account, slug: str, title: str) -> Room:
         """A new public room. Raises `ChatError` taken, `Forbidden`."""
@@ -214,6 +219,8 @@ class Chat:
 
     def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
         try:
+            if not self._taking:
+                raise Busy("The server restarts. Send it again.")
             self._database.history.submit(change, partial(self._committed, connection, room, nonce))
         except ChatError:
             self._limits.refund(connection)

@@ -1,6 +1,7 @@
 """`GET /chat`: the checks before the upgrade in the contract's order, then a `Connection` on a `Wire`.
 
-The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a bad position.
+The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a bad position, 503 while the
+server drains.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         assert self.account is not None
         self._read_arguments()
         self._check_counts()
+        if self.services.state.draining:
+            self._refuse(503)
 
     def check_origin(self, origin: str) -> bool:
         """The same allow-list again, where Tornado asks."""
@@ -117,8 +120,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def _refuse(self, status: int) -> None:
         self.services.metrics.handshakes.labels(str(status)).inc()
-        if status == 429:
-            self.set_header("Retry-After", "10")
+        if status in (429, 503):
+            self.set_header("Retry-After", "10" if status == 429 else "1")
         raise HTTPError(status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -63,6 +63,7 @@ class Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self._rest = b""
+        self._close_code: int | None = None
 
     @classmethod
     async def open(cls, address: tuple[str, int], path: str, cookie: str, *, buffer_bytes: int = 0) -> Self:
@@ -108,6 +109,8 @@ class Line:
             if not data:
                 raise Closed(1006)
             yield [json.loads(payload) for payload in self._messages(self._rest + data)]
+            if self._close_code is not None:
+                raise Closed(self._close_code)
 
     def _messages(self, data: bytes) -> list[bytes]:
         found, start = [], 0
@@ -124,9 +127,9 @@ class Line:
             elif opcode == PING:
                 self.send(payload, PONG)
             elif opcode == CLOSE:
-                code = int.from_bytes(payload[:2], "big") if payload else 1005
-                self.send(payload, CLOSE)
-                raise Closed(code)
+                self._close_code = int.from_bytes(payload[:2], "big") if payload else 1005
+                self.writer.write(frame(payload, CLOSE))
+                break
         self._rest = data[start:]
         return found
 

@@ -144,7 +144,9 @@ class Writer:
         except SQLAlchemyError as raised:
             error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
-            if not is_locked(error):
+            if is_locked(error):
+                outcomes += [(job, Busy()) for job in self._give_up()]
+            else:
                 if not self.failed:
                     fatal = f"The database cannot be written: {describe(error)}."
                 self.failed = True
@@ -157,6 +159,15 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, outcomes, seconds, fatal)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             log_event(_log, "database.results_lost", level=logging.WARNING, jobs=len(jobs))
+
+    def _give_up(self) -> list[_Job]:
+        """What waits, when it closes and the database is held: each further try would wait as long again."""
+        with self._changed:
+            if not self._closing:
+                return []
+            waiting = list(self._queue)
+            self._queue.clear()
+            return waiting
 
     def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
