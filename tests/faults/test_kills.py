@@ -25,7 +25,9 @@ def test_killed_again_and_again_under_twenty_writers_it_keeps_the_promise(
         await stage.start()
         members = gather(stage, record, chance, WRITERS)
         writing = [asyncio.create_task(write(member, 0.06)) for member in members]
-        for _ in range(kills):
+        for kill in range(kills):
+            if kill % 25 == 24:
+                print(f"{kill + 1} kills, {len(record.acks)} messages acknowledged", flush=True)
             for member in members:
                 await member.until(lambda m=member: m.line is not None)
             await asyncio.sleep(chance.uniform(0.05, 0.6))
