@@ -14,7 +14,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +33,7 @@ from chat_app.core.limits import SlidingWindow
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
-from chat_app.errors import Busy
+from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics
 from chat_app.models import Account
@@ -46,8 +46,8 @@ from chat_app.web.server import HEADERS_READ_BYTES, Server
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 15.0
-SETTLE_SECONDS = 2.0
-"""How long each step of the end is tried again while the writer is busy."""
+"""For the sockets; closing the database may wait a little longer for who holds it. 25 s in all."""
+SETTLE_SECONDS = 8.0
 LAG_SECONDS = 0.5
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
@@ -68,18 +68,32 @@ class App:
         self._server = server
 
     async def drain(self) -> None:
-        """Not ready any more, accept nothing, commit what is queued, 1012 to every socket; within 25 s."""
+        """Not ready any more, take nothing new, commit and acknowledge what was taken, 1012 to every socket.
+
+        The listener stays to the end, so that whoever asks `/readyz` is told. Takes `DRAIN_SECONDS` at most.
+        """
         services = self.services
         services.state.ready = False
         services.state.draining = True
-        self._server.stop()
-        for step in (services.unreads.flush, services.identity.flush_seen, services.database.settle):
-            await _patiently(step, SETTLE_SECONDS)
-        await services.connections.close_all(1012, "the server restarts")
+        services.chat.stop_taking()
         deadline = time.monotonic() + DRAIN_SECONDS
+        await self._settle()
+        await services.connections.close_all(1012, "the server restarts")
         while len(services.connections) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        self._server.stop()
         await self._server.close_all_connections()
+
+    async def _settle(self) -> None:
+        """What was taken is committed and its outcome told, unless the database is held by somebody else."""
+        services = self.services
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await services.database.settle()
+                await services.unreads.flush()
+                await services.identity.flush_seen()
+        except (ChatError, TimeoutError) as error:
+            log_event(_log, "drain.unsettled", level=logging.WARNING, reason=type(error).__name__)
 
 
 @asynccontextmanager
@@ -284,20 +298,6 @@ def _shown(address: str) -> str:
     return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(
         address, f"[{address}]" if ":" in address else address
     )
-
-
-async def _patiently(step: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """A busy writer takes it a moment later; else the end goes on: closing the database commits the rest."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            await step()
-            return
-        except Busy:
-            if time.monotonic() >= deadline:
-                log_event(_log, "drain.busy", level=logging.WARNING)
-                return
-            await asyncio.sleep(0.05)
 
 
 async def _stop(app: App) -> None:

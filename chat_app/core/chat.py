@@ -24,7 +24,8 @@ from chat_app.core.markdown import render
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
-from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.errors import Busy, ChatError, Forbidden, NotFound, RateLimited
+from chat_app.failpoints import reach
 from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
@@ -111,6 +112,11 @@ class Chat:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
+        self._taking = True
+
+    def stop_taking(self) -> None:
+        """From now on whatever would be stored is answered with `busy`: the server goes."""
+        self._taking = False
 
     async def create_room(self, account: Account, slug: str, title: str) -> Room:
         """A new public room. Raises `ChatError` taken, `Forbidden`."""
@@ -224,6 +230,8 @@ class Chat:
     def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
         counted = isinstance(change, Post) or change.refusal is None
         try:
+            if not self._taking:
+                raise Busy("The server restarts. Send it again.")
             self._database.history.submit(change, partial(self._committed, connection, room, nonce, counted))
         except ChatError:
             if counted:
@@ -256,6 +264,7 @@ class Chat:
             if outcome.kind == "message":
                 self._metrics.messages.inc()
                 room.people.typed(connection.account)
+        reach("before-ack")
         if nonce is not None:
             connection.tell(
                 event_frame(AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq))

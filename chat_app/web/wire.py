@@ -27,6 +27,9 @@ from chat_app.web.frames import CLOSE, PING, PONG, TEXT, FrameError, FrameReader
 READ_BYTES = 4096
 PIECE_BYTES = 8192
 """What is buffered goes to the stream in pieces, so that progress is seen."""
+UNSENT_LIMIT_BYTES = 65_536
+"""What the system may hold for a peer that does not take it; left alone it is up to 4 MiB (tcp_wmem)."""
+UNSENT_OPTION = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS
 CLOSE_SECONDS = 5.0
 """How long the peer may take to answer a close frame."""
 
@@ -90,6 +93,8 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self.offer: Callable[[bytes], int] = stream.socket.send
         stream.set_nodelay(True)
+        if UNSENT_OPTION is not None:
+            stream.socket.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, UNSENT_LIMIT_BYTES)
 
     def start(self, peer: Peer) -> None:
         """From now on `peer` hears what comes."""

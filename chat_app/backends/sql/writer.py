@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.backends.sql.failures import describe, first_failure, is_locked, is_storage_failure
 from chat_app.errors import Busy, ChatError
+from chat_app.failpoints import reach
 from chat_app.logs import log_event
 from chat_app.models import Change, Committed
 from chat_app.ports import Done
@@ -137,11 +138,15 @@ class Writer:
         try:
             with self._engine.connect() as connection, connection.begin():
                 outcomes = self._store(connection, jobs)
+                reach("before-commit")
+            reach("after-commit")
             self.failed = False
         except SQLAlchemyError as raised:
             error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
-            if not is_locked(error):
+            if is_locked(error):
+                outcomes += [(job, Busy()) for job in self._give_up()]
+            else:
                 if not self.failed:
                     fatal = f"The database cannot be written: {describe(error)}."
                 self.failed = True
@@ -154,6 +159,15 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, outcomes, seconds, fatal)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             log_event(_log, "database.results_lost", level=logging.WARNING, jobs=len(jobs))
+
+    def _give_up(self) -> list[_Job]:
+        """What waits, when it closes and the database is held: each further try would wait as long again."""
+        with self._changed:
+            if not self._closing:
+                return []
+            waiting = list(self._queue)
+            self._queue.clear()
+            return waiting
 
     def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
