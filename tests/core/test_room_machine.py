@@ -183,6 +183,18 @@ class RoomMachine(RuleBasedStateMachine):
 
         self._run(tell())
 
+    @rule(count=st.integers(2, 14), size=st.integers(1, 300))
+    def burst(self, count: int, size: int) -> None:
+        """More than the small ring holds, at once."""
+        for n in range(count):
+            self._store_change("message", n, size)
+
+        async def tell() -> None:
+            while self.committed:
+                self.room.publish(self.committed.popleft())
+
+        self._run(tell())
+
     @rule(turns=st.integers(1, 4))
     def turn(self, turns: int) -> None:
         self._run(asyncio.sleep(0), turns=turns)
