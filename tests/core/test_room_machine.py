@@ -257,6 +257,35 @@ class RoomMachine(RuleBasedStateMachine):
         if reader.sink is not None and not reader.sink.waiting:
             self._run(ask())
 
+    @rule(answered=st.integers(0, 2), count=st.integers(0, 9))
+    def come_back_to_an_empty_room(self, answered: int, count: int) -> None:
+        """Everybody loses the line; the room is loaded anew while it changes."""
+
+        async def leave_all() -> None:
+            for reader in self.here:
+                await self._disconnect(reader)
+                reader.read()
+
+        async def first_comes() -> None:
+            for reader in self.here[:1]:
+                reader.connect(self.room, None)
+            for _ in range(answered):
+                await asyncio.sleep(0)
+                if self.store.waiting and not self.store.waiting[0].done():
+                    self.store.waiting.popleft().set_result(None)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        async def others_come() -> None:
+            for reader in self.here[1:]:
+                reader.connect(self.room, None)
+
+        self._run(leave_all())
+        self._run(first_comes())
+        if count:
+            self.burst(count=count, size=20)
+        self._run(others_come())
+
     @rule(reader=consumes(readers))
     def leave(self, reader: Reader) -> None:
         self.here.remove(reader)
