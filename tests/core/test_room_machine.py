@@ -316,8 +316,12 @@ class RoomMachine(RuleBasedStateMachine):
         assert self.room._ring_bytes == sum(entry.size for entry in self.room._ring)
         assert self.room.floor <= self.room.frames_floor <= self.room.seq
 
+    @rule()
+    def come_to_rest(self) -> None:
+        """Everything is published, answered and drained: every view is the store's."""
+        self._come_to_rest()
+
     def teardown(self) -> None:
-        """At rest every view is the store's."""
         try:
             self._come_to_rest()
         finally:
