@@ -183,6 +183,18 @@ class RoomMachine(RuleBasedStateMachine):
 
         self._run(tell())
 
+    @rule(count=st.integers(2, 14), size=st.integers(1, 300))
+    def burst(self, count: int, size: int) -> None:
+        """More than the small ring holds, at once."""
+        for n in range(count):
+            self._store_change("message", n, size)
+
+        async def tell() -> None:
+            while self.committed:
+                self.room.publish(self.committed.popleft())
+
+        self._run(tell())
+
     @rule(turns=st.integers(1, 4))
     def turn(self, turns: int) -> None:
         self._run(asyncio.sleep(0), turns=turns)
@@ -245,6 +257,35 @@ class RoomMachine(RuleBasedStateMachine):
         if reader.sink is not None and not reader.sink.waiting:
             self._run(ask())
 
+    @rule(answered=st.integers(0, 2), count=st.integers(0, 9))
+    def come_back_to_an_empty_room(self, answered: int, count: int) -> None:
+        """Everybody loses the line; the room is loaded anew while it changes."""
+
+        async def leave_all() -> None:
+            for reader in self.here:
+                await self._disconnect(reader)
+                reader.read()
+
+        async def first_comes() -> None:
+            for reader in self.here[:1]:
+                reader.connect(self.room, None)
+            for _ in range(answered):
+                await asyncio.sleep(0)
+                if self.store.waiting and not self.store.waiting[0].done():
+                    self.store.waiting.popleft().set_result(None)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        async def others_come() -> None:
+            for reader in self.here[1:]:
+                reader.connect(self.room, None)
+
+        self._run(leave_all())
+        self._run(first_comes())
+        if count:
+            self.burst(count=count, size=20)
+        self._run(others_come())
+
     @rule(reader=consumes(readers))
     def leave(self, reader: Reader) -> None:
         self.here.remove(reader)
@@ -275,8 +316,12 @@ class RoomMachine(RuleBasedStateMachine):
         assert self.room._ring_bytes == sum(entry.size for entry in self.room._ring)
         assert self.room.floor <= self.room.frames_floor <= self.room.seq
 
+    @rule()
+    def come_to_rest(self) -> None:
+        """Everything is published, answered and drained: every view is the store's."""
+        self._come_to_rest()
+
     def teardown(self) -> None:
-        """At rest every view is the store's."""
         try:
             self._come_to_rest()
         finally:

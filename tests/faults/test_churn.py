@@ -79,7 +79,13 @@ def test_thousands_of_connects_leave_no_descriptor_no_entry_and_no_memory(
         await stage.start()
         await churn(stage, chance, visits // 3)  # pools and caches take their size
         before = await at_rest(stage)
-        await churn(stage, chance, visits - visits // 3)
+        for part in range(1, 11):
+            await churn(stage, chance, visits // 15)
+            if long:
+                print(
+                    f"{visits // 3 + part * (visits // 15)} connects: {stage.memory_mib():.1f} MiB",
+                    flush=True,
+                )
         after = await at_rest(stage)
         print(f"{visits} connects: {before[0]} descriptors and {before[1]:.1f} MiB after a third, "
               f"{after[0]} and {after[1]:.1f} MiB at the end")  # fmt: skip

@@ -18,7 +18,7 @@ WRITERS = 20
 def test_killed_again_and_again_under_twenty_writers_it_keeps_the_promise(
     stage: Stage, chance: random.Random, long: bool
 ) -> None:
-    kills = 200 if long else 12
+    kills = 200 if long else 8
     record = Record()
 
     async def scenario() -> None:
@@ -55,7 +55,7 @@ def test_dying_between_two_steps_leaves_one_row_for_a_nonce(
         for member in members:
             await member.until(lambda m=member: m.line is not None)
         await stage.stop()
-        for _ in range(10 if long else 2):
+        for _ in range(10 if long else 1):
             await stage.start(variables={VARIABLE: f"{point}:{chance.randrange(1, 12)}"})
             writing = [asyncio.create_task(write(member, 0.05)) for member in members]
             assert await stage.ended() == -signal.SIGKILL
