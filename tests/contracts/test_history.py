@@ -63,6 +63,7 @@ def test_what_waits_becomes_one_commit_of_at_most_512(tmp_path: Path) -> None:
 def test_a_full_queue_refuses_at_once_and_stores_what_it_took(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         release, held = hold_writer(store.database)
+        await asyncio.sleep(0)  # it queues its job when it first runs
         results: list[Committed | ChatError] = []
         taken = 0
         with pytest.raises(Busy):

@@ -8,7 +8,12 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "chat_app"
 FACTS = {"errors", "models", "protocol", "settings", "logs", "metrics", "data_folder", "bootstrap", "ports"}
 TOP = {"app", "cli", "commands", "smoke", "__main__"}
-BELOW = {"facts": {"facts"}, "core": {"facts", "core"}, "backends": {"facts", "backends"}, "web": {"facts", "core", "web"}}
+BELOW = {
+    "facts": {"facts"},
+    "core": {"facts", "core"},
+    "backends": {"facts", "backends"},
+    "web": {"facts", "core", "web"},
+}
 
 
 def floor_of(module: str) -> str:
@@ -52,5 +57,7 @@ def test_tornado_has_the_private_names_that_the_adapter_uses() -> None:
 
     assert _websocket_mask(b"\0\0\0\0", b"abc") == b"abc"
     assert "_receive_frame_loop" in vars(WebSocketProtocol13)
-    params = _WebSocketParams(ping_interval=None, ping_timeout=None, max_message_size=1, compression_options=None)
+    params = _WebSocketParams(
+        ping_interval=None, ping_timeout=None, max_message_size=1, compression_options=None
+    )
     assert params.max_message_size == 1

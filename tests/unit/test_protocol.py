@@ -74,7 +74,9 @@ def test_the_document_names_every_event_field_and_code() -> None:
     structs = [
         kind
         for kind in vars(protocol).values()
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == protocol.__name__
+        if isinstance(kind, type)
+        and issubclass(kind, msgspec.Struct)
+        and kind.__module__ == protocol.__name__
     ]
     named = set()
     for struct in structs:
