@@ -67,6 +67,7 @@ class Room:
         self._ring: deque[Entry] = deque()
         self._ring_bytes = 0
         self._recent: dict[str, Message] = {}
+        self._by_nonce: dict[tuple[str, str], Message] = {}
         self._live: dict[Callable[[bytes], int], Cursor] = {}
         self._lagging: dict[Callable[[bytes], int], Cursor] = {}
         self._lag_position = 0
@@ -99,20 +100,25 @@ class Room:
         self._remember(change.message, new=change.kind == "message")
         self._ring.append(Entry(change.seq, change.kind, change.message, frame))
         self._ring_bytes += len(frame)
+        self._index(change.message)
         while len(self._ring) > RING_ENTRIES or self._ring_bytes > RING_LIMIT_BYTES:
             self._drop_oldest()
         self._enqueue(frame)
 
     def duplicate_of(self, account_id: str, nonce: str) -> Message | None:
         """A message of the ring with this nonce; the store knows the others."""
-        for entry in reversed(self._ring):
-            if entry.message.nonce == nonce and entry.message.account_id == account_id:
-                return entry.message
-        return None
+        return self._by_nonce.get((account_id, nonce))
+
+    def _index(self, message: Message) -> None:
+        if message.nonce is not None:
+            self._by_nonce[message.account_id, message.nonce] = message
 
     def _drop_oldest(self) -> None:
         entry = self._ring.popleft()
         self._ring_bytes -= len(entry.frame or b"")
+        key = entry.message.account_id, entry.message.nonce or ""
+        if self._by_nonce.get(key) is entry.message:
+            del self._by_nonce[key]
         self.floor = max(self.floor, entry.seq)
         self.frames_floor = max(self.frames_floor, entry.seq)
 
@@ -146,6 +152,7 @@ class Room:
         """Nobody is here: the store is enough. A room without any change needs no loading."""
         self._ring.clear()
         self._recent.clear()
+        self._by_nonce.clear()
         self._ring_bytes = 0
         self.loaded = False
         self.flushed = self.floor = self.frames_floor = self.seq
@@ -174,6 +181,8 @@ class Room:
         for message in fresh.values():
             self._remember(message, new=message.seq > head)
         self._ring.extendleft(reversed(known))
+        for entry in self._ring:
+            self._index(entry.message)
         self.floor = max(0, head - RESUME_LIMIT)
         self.frames_floor = max(self.frames_floor, head)
         self.loaded = True
@@ -390,9 +399,12 @@ class Room:
         if self._pending_bytes > WRITE_LIMIT_BYTES:
             self.flush()
         elif self._scheduled is None and not self._lagging:
-            loop = asyncio.get_running_loop()
-            pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
-            self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
+        self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Writes what is pending to every quick cursor: the same bytes, joined once, one send each."""
@@ -432,7 +444,7 @@ class Room:
         self._flushing = b""
         self._finish_flush(cost)
         if self._pending and self._scheduled is None:
-            self._scheduled = loop.call_soon(self.flush)
+            self._schedule()
 
     def _fan_out(self, cursors: dict[Callable[[bytes], int], Cursor], data: bytes) -> None:
         size = len(data)
