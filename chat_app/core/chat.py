@@ -7,6 +7,7 @@ leaves the connection open.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -111,6 +112,7 @@ class Chat:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
+        self._acks: dict[Connection, list[bytes]] = {}
 
     async def create_room(self, account: Account, slug: str, title: str) -> Room:
         """A new public room. Raises `ChatError` taken, `Forbidden`."""
@@ -235,9 +237,23 @@ class Chat:
                 self._metrics.messages.inc()
                 room.people.typed(connection.account)
         if nonce is not None:
-            connection.tell(
-                event_frame(AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq))
-            )
+            ack = AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq)
+            self._acknowledge(connection, event_frame(ack))
+
+    def _acknowledge(self, connection: Connection, frame: bytes) -> None:
+        """What one commit stored for a connection is acknowledged with one send."""
+        if not self._acks:
+            asyncio.get_running_loop().call_soon(self._send_acks)
+        self._acks.setdefault(connection, []).append(frame)
+
+    def _send_acks(self) -> None:
+        acks, self._acks = self._acks, {}
+        for connection, frames in acks.items():
+            if connection.blocked:
+                for frame in frames:
+                    connection.tell(frame)
+            else:
+                connection.tell(b"".join(frames))
 
     def _join(self, connection: Connection, event: JoinEvent) -> None:
         room = self.visible(connection.account, event.room)
