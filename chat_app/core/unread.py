@@ -126,9 +126,12 @@ class Unreads:
         counted = await self._rooms.unread(account_id)
         marks = self._marks.setdefault(account_id, {})
         for unread in counted:
-            self._merge(marks, unread, account_id)
+            room = self._registry.by_id(unread.room_id)
+            if room is not None:
+                self._merge(marks, unread, account_id, room.info.id)
 
-    def _merge(self, marks: dict[str, _Mark], unread: Unread, account_id: str) -> None:
+    def _merge(self, marks: dict[str, _Mark], unread: Unread, account_id: str, room_id: str) -> None:
+        """`room_id` is the room's own string: with thousands of accounts a copy for each would tell."""
         pending = [
             change
             for change in self._published.get(unread.room_id, ())
@@ -141,7 +144,8 @@ class Unreads:
         mentions = max(
             0, unread.mentions - len([c for c in pending if account_id in c.mentioned and c.seq > read])
         )
-        marks[unread.room_id] = _Mark(read, count, mentions)
+        if read or count or mentions or room_id in marks:
+            marks[room_id] = _Mark(read, count, mentions)
 
     def _tell(self, connection: Connection, room: Room, mark: _Mark) -> None:
         if room.info.slug not in connection.cursors:

@@ -1,7 +1,8 @@
-"""Statements that every message needs: compiled from Core once, then run by SQLite's own driver.
+"""Statements that every message or connection needs: compiled from Core once, then run by SQLite's driver.
 
-`changes` runs them inside the writer's transaction. SQLAlchemy's execution costs 100 µs a statement, the
-statement itself 5 (docs/performance.md). Errors are those SQLAlchemy would raise, without parameters.
+`changes`, `rooms` and `sessions` run them inside the transaction that is open. SQLAlchemy's execution costs
+100 µs a statement, the statement itself 5 (docs/performance.md). Errors inside a `savepoint` are those that
+SQLAlchemy would raise, without parameters.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ class Statement:
         compiled: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         self.text: str = str(compiled)
         names: list[str] = compiled.positiontup
-        self._in_order: Callable[[Mapping[str, Any]], Row] = lambda values: tuple(values[n] for n in names)
+        own = {name: value for name, value in compiled.params.items() if value is not None}
+        """What stands in the statement itself, a limit say."""
+        self._in_order: Callable[[Mapping[str, Any]], Row] = lambda values: tuple(
+            own[name] if name in own else values[name] for name in names
+        )
 
     def run(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
         """Executes it."""
