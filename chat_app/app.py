@@ -34,7 +34,7 @@ from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
 from chat_app.logs import log_event
-from chat_app.metrics import Metrics
+from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
 from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import Services, State
@@ -44,7 +44,6 @@ from chat_app.web.routes import make_application
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 20.0
-LAG_SECONDS = 0.5
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
@@ -81,10 +80,14 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, announce: Callable[[str], None] = lambda line: None
+    settings: Settings,
+    *,
+    announce: Callable[[str], None] = lambda line: None,
+    turns: Turns | None = None,
 ) -> AsyncIterator[App]:
-    """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear
-    sentence.
+    """Serves until it is left; `turns` is what the loop tells its turns to.
+
+    Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataLock(settings.data))
@@ -94,7 +97,7 @@ async def open_app(
         port = int(listeners[0].getsockname()[1])
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
-        services = await _open_services(settings, stack)
+        services = await _open_services(settings, stack, turns)
         server = HTTPServer(
             make_application(services),
             chunk_size=4096,
@@ -153,8 +156,8 @@ async def _open_database(settings: Settings) -> SqlDatabase:
         raise SettingsError(str(error)) from error
 
 
-async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
-    metrics = Metrics()
+async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns | None) -> Services:
+    metrics = Metrics(turns)
     database = await _open_database(settings)
     stack.push_async_callback(database.close)
     database.on_fatal = _end_process
@@ -212,20 +215,12 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
 
 
 def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
-    """The timers of the process: heartbeat, patience, unread counts, last seen, loop lag."""
+    """The timers of the process: heartbeat, patience, unread counts, last seen."""
     settings = services.settings
-    expected = [time.monotonic() + LAG_SECONDS]
-
-    def lag() -> None:
-        now = time.monotonic()
-        services.metrics.loop_lag.observe(max(0.0, now - expected[0]))
-        expected[0] = now + LAG_SECONDS
-
     callbacks: list[tuple[Callable[[], object], float]] = [
         (services.connections.sweep, 5),
         (services.unreads.tick, 1),
         (services.identity.flush_seen, SEEN_SECONDS),
-        (lag, LAG_SECONDS),
     ]
     if settings.heartbeat_seconds:
         callbacks.append(

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "chat_app"
 FACTS = {"errors", "models", "protocol", "settings", "logs", "metrics", "data_folder", "bootstrap", "ports"}
-TOP = {"app", "cli", "commands", "smoke", "__main__"}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

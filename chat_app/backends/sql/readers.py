@@ -17,8 +17,8 @@ from chat_app.backends.sql.failures import is_locked
 from chat_app.errors import Busy
 
 THREADS = 2
-WAITING_LIMIT = 1024
-"""Queries that may wait; a further one raises `Busy`."""
+WAITING_LIMIT = 16_384
+"""Queries that may wait; a further one raises `Busy`. After a restart everybody asks at once."""
 
 T = TypeVar("T")
 
