@@ -7,6 +7,10 @@ second of read positions can be lost with the process: then something read shows
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.rooms import Registry, Room
@@ -15,6 +19,8 @@ from chat_app.ports import Rooms
 from chat_app.protocol import ReadFrame, UnreadFrame, event_frame
 
 COUNT_LIMIT = 1_000
+SLICE = 100
+"""Accounts told before the loop gets a turn."""
 
 
 class _Mark:
@@ -44,10 +50,8 @@ class Unreads:
         if connection.closed:
             self._forget_absent(account_id)
             return
-        for room_id, mark in self._marks.get(account_id, {}).items():
-            room = self._registry.by_id(room_id)
-            if room is not None and (mark.count or mark.mentions):
-                self._tell(connection, room, mark)
+        marks = self._marks.get(account_id, {})
+        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions})
 
     def closed(self, connection: Connection) -> None:
         """An account without connections is counted anew when it comes back."""
@@ -77,23 +81,26 @@ class Unreads:
                 other.tell(frame)
 
     async def tick(self) -> None:
-        """Stores positions, counts what came, tells who does not follow."""
+        """Stores positions, counts what came, tells who does not follow. The loop gets a turn between rooms:
+        what was not counted yet stays in `_published`, where `_merge` finds it.
+        """
         await self.flush()
-        published, self._published = self._published, {}
-        changed: set[tuple[str, str]] = set()
-        for room_id, changes in published.items():
-            for account_id, _ in self._connections.accounts():
-                if self._count_in(account_id, room_id, changes):
-                    changed.add((account_id, room_id))
+        changed: dict[str, set[str]] = {}
+        for room_id in list(self._published):
+            self._count_room(room_id, self._published.pop(room_id), changed)
+            await asyncio.sleep(0)
         recount, self._recount = self._recount, set()
         for account_id in {account_id for account_id, _ in recount}:
             if self._connections.of_account(account_id):
                 await self._count(account_id)
-        for account_id, room_id in changed | recount:
-            room, mark = self._registry.by_id(room_id), self._marks.get(account_id, {}).get(room_id)
-            if room is not None and mark is not None:
-                for connection in list(self._connections.of_account(account_id)):
-                    self._tell(connection, room, mark)
+        for account_id, room_id in recount:
+            changed.setdefault(account_id, set()).add(room_id)
+        for told, (account_id, room_ids) in enumerate(changed.items(), 1):
+            marks = self._marks.get(account_id, {})
+            for connection in list(self._connections.of_account(account_id)):
+                self._tell(connection, {key: marks[key] for key in room_ids if key in marks})
+            if told % SLICE == 0:
+                await asyncio.sleep(0)
 
     async def flush(self) -> None:
         """Stores the positions that gathered; what could not be stored is tried again."""
@@ -106,20 +113,30 @@ class Unreads:
                     self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
                 raise
 
-    def _count_in(self, account_id: str, room_id: str, changes: list[Committed]) -> bool:
-        marks = self._marks.get(account_id)
-        if marks is None:
-            return False
-        mark = marks.setdefault(room_id, _Mark(0, 0, 0))
-        count = 0
-        for change in changes:
-            if change.kind == "deleted":
+    def _count_room(self, room_id: str, changes: list[Committed], changed: dict[str, set[str]]) -> None:
+        posted = [change for change in changes if change.kind == "message"]
+        deleted = len(posted) < len(changes)
+        by_author = Counter(change.message.account_id for change in posted)
+        by_name = Counter(account_id for change in posted for account_id in change.mentioned)
+        for account_id, _ in self._connections.accounts():
+            marks = self._marks.get(account_id)
+            if marks is None:
+                continue
+            if deleted:
                 self._recount.add((account_id, room_id))
-            elif change.message.account_id != account_id and change.seq > mark.read:
-                count += 1
-                mark.mentions += account_id in change.mentioned
-        mark.count = min(COUNT_LIMIT, mark.count + count)
-        return count > 0
+            if len(posted) == by_author[account_id]:
+                continue
+            mark = marks.setdefault(room_id, _Mark(0, 0, 0))
+            if mark.read < posted[0].seq:
+                count, mentions = len(posted) - by_author[account_id], by_name[account_id]
+            else:  # part of it was read meanwhile
+                later = [c for c in posted if c.seq > mark.read and c.message.account_id != account_id]
+                count = len(later)
+                mentions = sum(account_id in change.mentioned for change in later)
+            if count:
+                mark.count = min(COUNT_LIMIT, mark.count + count)
+                mark.mentions += mentions
+                changed.setdefault(account_id, set()).add(room_id)
 
     async def _count(self, account_id: str) -> None:
         await self.flush()
@@ -147,9 +164,15 @@ class Unreads:
         if read or count or mentions or room_id in marks:
             marks[room_id] = _Mark(read, count, mentions)
 
-    def _tell(self, connection: Connection, room: Room, mark: _Mark) -> None:
-        if room.info.slug not in connection.cursors:
-            connection.tell(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
+    def _tell(self, connection: Connection, marks: Mapping[str, _Mark]) -> None:
+        """With one send, however many rooms it does not follow."""
+        frames = []
+        for room_id, mark in marks.items():
+            room = self._registry.by_id(room_id)
+            if room is not None and room.info.slug not in connection.cursors:
+                frames.append(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
+        if frames:
+            connection.tell(b"".join(frames))
 
     def _forget_absent(self, account_id: str) -> None:
         if not self._connections.of_account(account_id):
