@@ -62,27 +62,29 @@ class Limits:
     def __init__(
         self, *, connection: int, account: int, address: int, seconds: float, monotonic: Callable[[], float]
     ) -> None:
-        self._windows = (
-            SlidingWindow(connection, seconds, monotonic),
-            SlidingWindow(account, seconds, monotonic),
-            SlidingWindow(address, seconds, monotonic),
-        )
+        limits = connection, account, address
+        windows = (SlidingWindow(limit, seconds, monotonic) for limit in limits)
+        self._windows = [(which, window) for which, window in enumerate(windows) if not window.off]
 
     def take(self, connection: Connection) -> None:
         """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
-        keys = (connection.client_id, connection.account.id, connection.address)
-        wait = max(window.peek(key) for window, key in zip(self._windows, keys, strict=True))
+        if not self._windows:
+            return
+        keys = self._keys(connection)
+        wait = max(window.peek(keys[which]) for which, window in self._windows)
         if wait > 0:
             raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
-        for window, key in zip(self._windows, keys, strict=True):
-            window.take(key)
+        for which, window in self._windows:
+            window.take(keys[which])
 
     def refund(self, connection: Connection) -> None:
         """The message was not stored after all."""
-        for window, key in zip(
-            self._windows, (connection.client_id, connection.account.id, connection.address), strict=True
-        ):
-            window.refund(key)
+        for which, window in self._windows:
+            window.refund(self._keys(connection)[which])
+
+    @staticmethod
+    def _keys(connection: Connection) -> tuple[str, str, str]:
+        return connection.client_id, connection.account.id, connection.address
 
 
 class Chat:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -32,9 +33,13 @@ class Statement:
         names: list[str] = compiled.positiontup
         own = {name: value for name, value in compiled.params.items() if value is not None}
         """What stands in the statement itself, a limit say."""
-        self._in_order: Callable[[Mapping[str, Any]], Row] = lambda values: tuple(
-            own[name] if name in own else values[name] for name in names
-        )
+        self._in_order: Callable[[Mapping[str, Any]], Row]
+        if len(names) > 1 and not own:
+            self._in_order = itemgetter(*names)
+        else:
+            self._in_order = lambda values: tuple(
+                own[name] if name in own else values[name] for name in names
+            )
 
     def run(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
         """Executes it."""
