@@ -173,13 +173,13 @@ def slow_readers(arena: Arena, peer: Peer, durations: Durations, quick: int, slo
 
 
 def heartbeat(arena: Arena, peer: Peer, durations: Durations, count: int) -> dict[str, Figures]:
-    """The longest turn of the loop while everybody is pinged, every two seconds."""
-    with arena.session(peer, paths(peer, count), flags=("--heartbeat-seconds", "2")) as session:
+    """The longest turn of the loop while everybody is pinged, every five seconds."""
+    with arena.session(peer, paths(peer, count), flags=("--heartbeat-seconds", "5")) as session:
         _opened(session.loader.connect(count, inflight=INFLIGHT), count)
         session.loader.settle(QUIET_MS, limit_ms=6_000)
         turns = roomlog.Turns(session.server.port)
         used_us = session.server.cpu_us()
-        session.loader.tell("idle 6000")
+        session.loader.tell("idle 11000")
         idled = session.loader.wait(Idled)
         if idled.pings < 2 * count or idled.closed:
             raise Wrong(f"{idled} with {count} connections")

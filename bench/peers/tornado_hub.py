@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 
 import tornado.web
 import tornado.websocket
@@ -23,10 +24,8 @@ class Chat(tornado.websocket.WebSocketHandler):
         event = relay(message, self.room, self.name)
         if event is not None:
             for member in rooms[self.room]:
-                try:
+                with suppress(tornado.websocket.WebSocketClosedError):
                     member.write_message(event)
-                except tornado.websocket.WebSocketClosedError:
-                    pass
 
     def on_close(self) -> None:
         rooms.get(self.room, set()).discard(self)
