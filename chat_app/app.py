@@ -44,6 +44,10 @@ from chat_app.web.routes import make_application
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 20.0
+BACKLOG = 4096
+"""Connections that wait to be accepted. What finds no place is tried again after 1, 3, 7 … seconds: after a
+restart that was most of a minute for the last of 5,000. The system's somaxconn may be lower.
+"""
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
@@ -111,7 +115,7 @@ async def open_app(
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
         for listener in listeners:
-            listener.listen(1024)
+            listener.listen(BACKLOG)
         server.add_sockets(listeners)
         services.state.ready = True
         app = App(services, server, port)

@@ -16,8 +16,10 @@ from typing import Any
 
 from chat_app.metrics import Turns
 
-TURN_EVENTS = 64
-"""Sockets served in a turn at most: 5,000 that connect at once keep a timer or a flush waiting no longer."""
+TURN_EVENTS = 16
+"""Sockets served in a turn at most: 5,000 that connect at once, for 1 ms each, keep a timer or a flush
+waiting no longer. Asking the system again costs 0.2 µs an event.
+"""
 
 
 def new_loop(turns: Turns) -> asyncio.AbstractEventLoop:

@@ -27,6 +27,8 @@ WRITE_LIMIT_BYTES = 65_536
 """Handed to a socket at a time."""
 SLICE_SOCKETS = 256
 """Sockets served before the loop gets a turn; a send costs about 8 µs."""
+JOIN_SLICE = 64
+"""Cursors that get their first page before the loop gets a turn: after a restart thousands wait."""
 PACE_SECONDS = 0.005
 """The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
 
@@ -353,8 +355,10 @@ class Room:
                     cursor.connection.close(1012, "the history could not be read")
         if not self.cursors:
             self._unload()
-        for cursor in list(self.cursors):
+        for count, cursor in enumerate(list(self.cursors), 1):
             self.advance(cursor)
+            if count % JOIN_SLICE == 0:
+                await asyncio.sleep(0)
 
     async def _read_page(self, cursor: Cursor, generation: int) -> None:
         page: Page | None = None
