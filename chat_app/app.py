@@ -35,7 +35,7 @@ from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
-from chat_app.metrics import Metrics
+from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
 from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
@@ -48,7 +48,10 @@ SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 15.0
 """For the sockets; closing the database may wait a little longer for who holds it. 25 s in all."""
 SETTLE_SECONDS = 8.0
-LAG_SECONDS = 0.5
+BACKLOG = 4096
+"""Connections that wait to be accepted. What finds no place is tried again after 1, 3, 7 … seconds: after a
+restart that was most of a minute for the last of 5,000. The system's somaxconn may be lower.
+"""
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
@@ -98,10 +101,14 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, announce: Callable[[str], None] = lambda line: None
+    settings: Settings,
+    *,
+    announce: Callable[[str], None] = lambda line: None,
+    turns: Turns | None = None,
 ) -> AsyncIterator[App]:
-    """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear
-    sentence.
+    """Serves until it is left; `turns` is what the loop tells its turns to.
+
+    Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataLock(settings.data))
@@ -111,7 +118,7 @@ async def open_app(
         port = int(listeners[0].getsockname()[1])
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
-        services = await _open_services(settings, stack)
+        services = await _open_services(settings, stack, turns)
         server = Server(
             make_application(services),
             chunk_size=4096,
@@ -125,7 +132,7 @@ async def open_app(
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
         for listener in listeners:
-            listener.listen(1024)
+            listener.listen(BACKLOG)
         server.add_sockets(listeners)
         services.state.ready = True
         app = App(services, server, port)
@@ -170,8 +177,8 @@ async def _open_database(settings: Settings) -> SqlDatabase:
         raise SettingsError(str(error)) from error
 
 
-async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
-    metrics = Metrics()
+async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns | None) -> Services:
+    metrics = Metrics(turns)
     database = await _open_database(settings)
     stack.push_async_callback(database.close)
     database.on_fatal = _end_process
@@ -229,20 +236,12 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
 
 
 def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
-    """The timers of the process: heartbeat, patience, unread counts, last seen, loop lag."""
+    """The timers of the process: heartbeat, patience, unread counts, last seen."""
     settings = services.settings
-    expected = [time.monotonic() + LAG_SECONDS]
-
-    def lag() -> None:
-        now = time.monotonic()
-        services.metrics.loop_lag.observe(max(0.0, now - expected[0]))
-        expected[0] = now + LAG_SECONDS
-
     callbacks: list[tuple[Callable[[], object], float]] = [
         (services.connections.sweep, 5),
         (services.unreads.tick, 1),
         (services.identity.flush_seen, SEEN_SECONDS),
-        (lag, LAG_SECONDS),
     ]
     if settings.heartbeat_seconds:
         callbacks.append(

@@ -31,6 +31,8 @@ WRITE_LIMIT_BYTES = 65_536
 """Handed to a socket at a time."""
 SLICE_SOCKETS = 256
 """Sockets served before the loop gets a turn; a send costs about 8 µs."""
+JOIN_SLICE = 64
+"""Cursors that get their first page before the loop gets a turn: after a restart thousands wait."""
 PACE_SECONDS = 0.005
 """The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
 
@@ -78,6 +80,7 @@ class Room:
         self._ring_bytes = 0
         self._recent: dict[str, Message] = {}
         self._renamed: dict[str, Account] = {}
+        self._by_nonce: dict[tuple[str, str], Message] = {}
         self._live: dict[Callable[[bytes], int], Cursor] = {}
         self._lagging: dict[Callable[[bytes], int], Cursor] = {}
         self._lag_position = 0
@@ -110,15 +113,17 @@ class Room:
         self._remember(change.message, new=change.kind == "message")
         self._ring.append(Entry(change.seq, change.kind, change.message, frame))
         self._ring_bytes += len(frame)
+        self._index(change.message)
         self._trim()
         self._enqueue(frame)
 
     def duplicate_of(self, account_id: str, nonce: str) -> Message | None:
         """A message of the ring with this nonce; the store knows the others."""
-        for entry in reversed(self._ring):
-            if entry.message.nonce == nonce and entry.message.account_id == account_id:
-                return entry.message
-        return None
+        return self._by_nonce.get((account_id, nonce))
+
+    def _index(self, message: Message) -> None:
+        if message.nonce is not None:
+            self._by_nonce[message.account_id, message.nonce] = message
 
     def rename(self, account: Account) -> None:
         """An author has another name: whoever joins or resumes from now on gets it, as from the store. It is
@@ -139,6 +144,9 @@ class Room:
         while len(self._ring) > RING_ENTRIES or self._ring_bytes > RING_LIMIT_BYTES:
             entry = self._ring.popleft()
             self._ring_bytes -= entry.size
+            key = entry.message.account_id, entry.message.nonce or ""
+            if self._by_nonce.get(key) is entry.message:
+                del self._by_nonce[key]
             self.floor = max(self.floor, entry.seq)
             self.frames_floor = max(self.frames_floor, entry.seq)
 
@@ -153,6 +161,7 @@ class Room:
     def _replace(self, entry: Entry, message: Message) -> None:
         self._ring_bytes -= entry.size
         entry.message = message
+        self._index(message)
         if entry.frame is not None:
             entry.frame = change_frame(entry.kind, entry.seq, message, self.info.slug)
         self._ring_bytes += entry.size
@@ -169,6 +178,7 @@ class Room:
         self._ring.clear()
         self._recent.clear()
         self._pages.clear()
+        self._by_nonce.clear()
         self._ring_bytes = 0
         self.loaded = False
         self.flushed = self.floor = self.frames_floor = self.seq
@@ -204,6 +214,8 @@ class Room:
                 self._ring.appendleft(entry)
                 self._ring_bytes += entry.size
             self.floor = max(0, head - RESUME_LIMIT)
+        for entry in self._ring:
+            self._index(entry.message)
         self._trim()
         self.loaded = True
 
@@ -367,8 +379,10 @@ class Room:
                     cursor.connection.close(1012, "the history could not be read")
         if not self.cursors:
             self._unload()
-        for cursor in list(self.cursors):
+        for count, cursor in enumerate(list(self.cursors), 1):
             self.advance(cursor)
+            if count % JOIN_SLICE == 0:
+                await asyncio.sleep(0)
 
     async def _read_page(self, cursor: Cursor, generation: int) -> None:
         page: Page | None = None
@@ -416,9 +430,12 @@ class Room:
         if self._pending_bytes > WRITE_LIMIT_BYTES:
             self.flush()
         elif self._scheduled is None and not self._lagging:
-            loop = asyncio.get_running_loop()
-            pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
-            self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
+        self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Writes what is pending to every quick cursor: the same bytes, joined once, one send each."""
@@ -459,7 +476,7 @@ class Room:
         self._flushing = b""
         self._finish_flush(cost)
         if self._pending and self._scheduled is None:
-            self._scheduled = loop.call_soon(self.flush)
+            self._schedule()
 
     def _fan_out(self, cursors: dict[Callable[[bytes], int], Cursor], data: bytes) -> None:
         size = len(data)

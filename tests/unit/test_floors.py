@@ -18,7 +18,7 @@ FACTS = {
     "failpoints",
     "ports",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__"}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

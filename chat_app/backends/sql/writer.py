@@ -11,10 +11,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -73,8 +74,7 @@ class Writer:
         self._on_fatal = on_fatal
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Job] = deque()
-        self._changed = threading.Condition()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()  # None: the end
         self._closing = False
         self.failed = False
         """Whether the last transaction was lost to the disk."""
@@ -105,17 +105,14 @@ class Writer:
 
     async def close(self) -> None:
         """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing = True
+        self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, job: _Job, *, bounded: bool = True) -> None:
-        with self._changed:
-            if self._closing or (bounded and len(self._queue) >= self._queue_limit):
-                raise Busy()
-            self._queue.append(job)
-            self._changed.notify()
+        if self._closing or (bounded and self._queue.qsize() >= self._queue_limit):
+            raise Busy()
+        self._queue.put(job)
 
     # -- in the thread ---------------------------------------------------------------------------------------
 
@@ -127,10 +124,16 @@ class Writer:
             self._engine.dispose()
 
     def _take(self) -> list[_Job]:
-        with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+        """What waits, at least one; nothing at the end."""
+        jobs: list[_Job] = []
+        with suppress(Empty):
+            while len(jobs) < BATCH_LIMIT:
+                job = self._queue.get(block=not jobs)
+                if job is None:
+                    self._queue.put(None)  # told again once these are stored
+                    break
+                jobs.append(job)
+        return jobs
 
     def _commit(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
@@ -162,12 +165,13 @@ class Writer:
 
     def _give_up(self) -> list[_Job]:
         """What waits, when it closes and the database is held: each further try would wait as long again."""
-        with self._changed:
-            if not self._closing:
-                return []
-            waiting = list(self._queue)
-            self._queue.clear()
-            return waiting
+        waiting: list[_Job] = []
+        if self._closing:
+            with suppress(Empty):
+                while (job := self._queue.get(block=False)) is not None:
+                    waiting.append(job)
+            self._queue.put(None)
+        return waiting
 
     def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
