@@ -6,9 +6,12 @@ Times are integer milliseconds since 1970 in UTC (`…_ms`); `rfc3339` turns the
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
+
+from chat_app.errors import ChatError
 
 Role = Literal["owner", "admin", "moderator", "member"]
 ROLES: tuple[Role, ...] = ("owner", "admin", "moderator", "member")
@@ -25,7 +28,13 @@ NoticeKind = Literal[
 def rfc3339(moment_ms: int) -> str:
     """`2026-01-02T03:04:05.678Z` for milliseconds since 1970 (RFC 3339)."""
     seconds, milliseconds = divmod(moment_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    """Thousands of messages share one."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -37,6 +46,8 @@ class Account(msgspec.Struct, frozen=True):
     role: Role
     disabled: bool
     created_ms: int
+    language: str | None = None
+    """The language of the pages (`de`); None: what the browser asks for."""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -142,6 +153,8 @@ class Amend(msgspec.Struct, frozen=True):
     text: str = ""
     html: str | None = None
     edit_window_ms: int = 86_400_000
+    refusal: ChatError | None = None
+    """What else speaks against it (its text, a limit): told to who might do it; then nothing is stored."""
 
 
 class Manage(msgspec.Struct, frozen=True):

@@ -102,9 +102,6 @@ class Rooms(Protocol):
     async def survey(self) -> list[RoomSurvey]:
         """Every room, the oldest first, with what administration wants to know of it."""
 
-    async def set_title(self, room_id: str, title: str) -> None:
-        """Another title. Raises `NotFound`."""
-
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room that the account sees; 0 and 0 where everything is read."""
 
@@ -156,6 +153,9 @@ class Accounts(Protocol):
 
     async def set_disabled(self, account_id: str, disabled: bool) -> bool:
         """False, and nothing changed, when it would disable the last enabled owner."""
+
+    async def set_language(self, account_id: str, language: str | None) -> None:
+        """The language of the pages; None: what the browser asks for."""
 
     async def open_session(self, session: Session, token_hash: str) -> None:
         """Store a session."""

@@ -7,6 +7,7 @@ leaves the connection open.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -23,12 +24,12 @@ from chat_app.core.message_ids import message_id
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
-from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.errors import Busy, ChatError, Forbidden, NotFound, RateLimited
+from chat_app.failpoints import reach
 from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
 from chat_app.protocol import (
-    NONCE_LIMIT,
     AckFrame,
     DeleteEvent,
     EditEvent,
@@ -42,6 +43,7 @@ from chat_app.protocol import (
     clean_text,
     decode,
     event_frame,
+    named,
 )
 
 MALFORMED_LIMIT = 10
@@ -61,27 +63,29 @@ class Limits:
     def __init__(
         self, *, connection: int, account: int, address: int, seconds: float, monotonic: Callable[[], float]
     ) -> None:
-        self._windows = (
-            SlidingWindow(connection, seconds, monotonic),
-            SlidingWindow(account, seconds, monotonic),
-            SlidingWindow(address, seconds, monotonic),
-        )
+        limits = connection, account, address
+        windows = (SlidingWindow(limit, seconds, monotonic) for limit in limits)
+        self._windows = [(which, window) for which, window in enumerate(windows) if not window.off]
 
     def take(self, connection: Connection) -> None:
         """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
-        keys = (connection.client_id, connection.account.id, connection.address)
-        wait = max(window.peek(key) for window, key in zip(self._windows, keys, strict=True))
+        if not self._windows:
+            return
+        keys = self._keys(connection)
+        wait = max(window.peek(keys[which]) for which, window in self._windows)
         if wait > 0:
             raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
-        for window, key in zip(self._windows, keys, strict=True):
-            window.take(key)
+        for which, window in self._windows:
+            window.take(keys[which])
 
     def refund(self, connection: Connection) -> None:
         """The message was not stored after all."""
-        for window, key in zip(
-            self._windows, (connection.client_id, connection.account.id, connection.address), strict=True
-        ):
-            window.refund(key)
+        for which, window in self._windows:
+            window.refund(self._keys(connection)[which])
+
+    @staticmethod
+    def _keys(connection: Connection) -> tuple[str, str, str]:
+        return connection.client_id, connection.account.id, connection.address
 
 
 class Chat:
@@ -110,6 +114,12 @@ class Chat:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
+        self._taking = True
+        self._acks: dict[Connection, list[bytes]] = {}
+
+    def stop_taking(self) -> None:
+        """From now on whatever would be stored is answered with `busy`: the server goes."""
+        self._taking = False
 
     def visible(self, account: Account, slug: str) -> Room:
         """The room, if the account may see it. Raises `NotFound` else, the two cases alike."""
@@ -120,7 +130,7 @@ class Chat:
 
     def handle(self, connection: Connection, raw: str) -> None:
         """One text frame."""
-        event, malformed = None, True
+        malformed = True
         try:
             event = decode(raw)
             check(event)
@@ -142,12 +152,8 @@ class Chat:
                 case _:
                     assert_never(event)
         except ChatError as error:
-            nonce = event.nonce if isinstance(event, PostEvent) else None
-            if nonce is not None and len(nonce) > NONCE_LIMIT:
-                nonce = None  # not worth sending back
-            self._refuse(
-                connection, error, room=getattr(event, "room", None), nonce=nonce, malformed=malformed
-            )
+            room, nonce = named(raw)
+            self._refuse(connection, error, room=room, nonce=nonce, malformed=malformed)
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone: it leaves every room."""
@@ -164,13 +170,14 @@ class Chat:
         room = self._joined(connection, event.room)
         account = connection.account
         if not allows(account, "post", room.standing(account.id)):
-            raise Forbidden(
-                "This room is archived." if room.info.archived else "Only moderators write in this room."
+            archived = room.info.archived
+            raise (
+                Forbidden("This room is archived.") if archived else Forbidden("Only moderators write here.")
             )
-        text = clean_text(event.text, limit=self._max_message_length)
         if event.nonce is not None and (first := room.duplicate_of(account.id, event.nonce)) is not None:
             connection.tell(event_frame(AckFrame(event.nonce, room.info.slug, first.id, first.seq)))
             return
+        text = clean_text(event.text, limit=self._max_message_length)
         self._limits.take(connection)
         now_ms = self._now_ms()
         post = Post(
@@ -186,16 +193,20 @@ class Chat:
         self._submit(connection, room, post, event.nonce)
 
     def _amend(self, connection: Connection, event: EditEvent | DeleteEvent) -> None:
+        """Only the store knows whose message it is: what else is wrong (text, limits) is told after that."""
         room = self._joined(connection, event.room)
         account = connection.account
         standing = room.standing(account.id)
-        text, html = "", None
         if not allows(account, "edit" if isinstance(event, EditEvent) else "delete", standing):
             raise Forbidden("This room is archived.")
-        if isinstance(event, EditEvent):
-            text = clean_text(event.text, limit=self._max_message_length)
-            html = render(text)
-        self._limits.take(connection)
+        text, html, refusal = "", None, None
+        try:
+            if isinstance(event, EditEvent):
+                text = clean_text(event.text, limit=self._max_message_length)
+                html = render(text)
+            self._limits.take(connection)
+        except ChatError as error:
+            refusal = error
         amend = Amend(
             kind="edited" if isinstance(event, EditEvent) else "deleted",
             room_id=room.info.id,
@@ -205,22 +216,33 @@ class Chat:
             at_ms=self._now_ms(),
             text=text,
             html=html,
+            refusal=refusal,
         )
         self._submit(connection, room, amend, None)
 
     def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
+        counted = isinstance(change, Post) or change.refusal is None
         try:
-            self._database.history.submit(change, partial(self._committed, connection, room, nonce))
+            if not self._taking:
+                raise Busy("The server restarts. Send it again.")
+            self._database.history.submit(change, partial(self._committed, connection, room, nonce, counted))
         except ChatError:
-            self._limits.refund(connection)
+            if counted:
+                self._limits.refund(connection)
             raise
 
     def _committed(
-        self, connection: Connection, room: Room, nonce: str | None, outcome: Committed | ChatError
+        self,
+        connection: Connection,
+        room: Room,
+        nonce: str | None,
+        counted: bool,
+        outcome: Committed | ChatError,
     ) -> None:
-        """On the loop, after the commit: publish, then acknowledge."""
+        """On the loop, after the commit: publish, then acknowledge. `counted`: the limits counted it."""
         if isinstance(outcome, ChatError):
-            self._limits.refund(connection)
+            if counted:
+                self._limits.refund(connection)
             self._refuse(connection, outcome, room=room.info.slug, nonce=nonce)
             return
         if outcome.duplicate:
@@ -235,15 +257,30 @@ class Chat:
             if outcome.kind == "message":
                 self._metrics.messages.inc()
                 room.people.typed(connection.account)
+        reach("before-ack")
         if nonce is not None:
-            connection.tell(
-                event_frame(AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq))
-            )
+            ack = AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq)
+            self._acknowledge(connection, event_frame(ack))
+
+    def _acknowledge(self, connection: Connection, frame: bytes) -> None:
+        """What one commit stored for a connection is acknowledged with one send."""
+        if not self._acks:
+            asyncio.get_running_loop().call_soon(self._send_acks)
+        self._acks.setdefault(connection, []).append(frame)
+
+    def _send_acks(self) -> None:
+        acks, self._acks = self._acks, {}
+        for connection, frames in acks.items():
+            if connection.blocked:
+                for frame in frames:
+                    connection.tell(frame)
+            else:
+                connection.tell(b"".join(frames))
 
     def _join(self, connection: Connection, event: JoinEvent) -> None:
         room = self.visible(connection.account, event.room)
         if len(connection.cursors) >= ROOMS_LIMIT and event.room not in connection.cursors:
-            raise Forbidden(f"A connection follows at most {ROOMS_LIMIT} rooms.")
+            raise ChatError("forbidden", "A connection follows at most %(most)s rooms.", most=ROOMS_LIMIT)
         follow(connection, room, since=event.since, epoch=event.epoch)
 
     def _leave(self, connection: Connection, event: LeaveEvent) -> None:

@@ -80,7 +80,7 @@ class Management:
                 raise NotFound("There is nobody of this name.")
             ids.add(found[0].id)
         if not 2 <= len(ids) <= DIRECT_LIMIT:
-            raise ChatError("bad_request", f"Name 1 to {DIRECT_LIMIT - 1} other people.")
+            raise ChatError("bad_request", "Name 1 to %(limit)s other people.", limit=DIRECT_LIMIT - 1)
         info, members, made = await self._database.rooms.direct(
             ids, slug=f"dm-{secrets.token_urlsafe(12)}", now_ms=self._now_ms()
         )
@@ -99,7 +99,7 @@ class Management:
         if kind == "archived" and room.info.slug == LOBBY:
             raise Forbidden("The lobby stays open: it is where everybody arrives.")
         if kind == "topic" and len(value) > TOPIC_LIMIT:
-            raise ChatError("too_large", f"A topic has at most {TOPIC_LIMIT} characters.")
+            raise ChatError("too_large", "A topic has at most %(limit)s characters.", limit=TOPIC_LIMIT)
         if kind == "posting" and value not in ("everyone", "moderators"):
             raise ChatError("bad_request", "Either everyone or moderators may write.")
         now_ms = self._now_ms()

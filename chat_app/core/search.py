@@ -29,7 +29,7 @@ _PART = re.compile(r'(?:(from|in|before|after):)?(?:"([^"]*)"|(\S+))')
 def parse(raw: str) -> SearchQuery:
     """What `raw` asks for. Raises `ChatError` empty, too_large, bad_request."""
     if len(raw) > QUERY_LIMIT:
-        raise ChatError("too_large", f"A search has at most {QUERY_LIMIT} characters.")
+        raise ChatError("too_large", "A search has at most %(limit)s characters.", limit=QUERY_LIMIT)
     if not raw.isprintable() and re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", raw):
         raise ChatError("bad_request", "The search has control characters.")
     terms: list[Term] = []
@@ -43,7 +43,7 @@ def parse(raw: str) -> SearchQuery:
     if not terms and not filters:
         raise ChatError("empty", "Type what to look for.")
     if len(terms) > TERMS_LIMIT:
-        raise ChatError("too_large", f"Look for at most {TERMS_LIMIT} words at once.")
+        raise ChatError("too_large", "Look for at most %(limit)s words at once.", limit=TERMS_LIMIT)
     room = filters.get("in", "").lstrip("#")
     if room and not SLUG.match(room):
         raise ChatError("bad_request", "in: takes the address of a room, such as in:lobby.")

@@ -86,6 +86,7 @@ class NotFoundPage(BaseHandler):
 
     async def prepare(self) -> NoReturn:
         """404, whatever the method."""
+        self.check_size()
         if not self.host_allowed():
             raise HTTPError(403)
         await self.authenticate()
@@ -98,7 +99,8 @@ class RoomsHandler(BaseHandler):
     access = Access.MEMBER
 
     async def unread(self) -> dict[str, Unread]:
-        """By room id."""
+        """By room id; with what was read a moment ago, since nothing takes a stale badge away later."""
+        await self.services.unreads.flush()
         return {row.room_id: row for row in await self.services.database.rooms.unread(self.me.id)}
 
     def room_rows(self, unread: dict[str, Unread], current: str | None = None) -> list[RoomRow]:
@@ -147,7 +149,7 @@ class Rooms(RoomsHandler):
             rooms=rooms,
             slug=slug,
             title=title,
-            error=error.message if error else None,
+            problem=self.problem(error, taken="slug"),
         )
 
 
@@ -209,7 +211,11 @@ class RoomMessages(RoomsHandler):
         """`{"messages":[…],"more":…}`, oldest first."""
         room = self.services.chat.visible(self.me, slug)
         before, wanted = position(self, "before"), position(self, "limit")
-        limit = PAGE_DEFAULT if wanted is None else max(1, min(PAGE_LIMIT, wanted))
+        if wanted == 0:
+            raise ChatError(
+                "bad_request", "limit is at least 1."
+            )  # no page could ever come nearer to the end
+        limit = PAGE_DEFAULT if wanted is None else min(PAGE_LIMIT, wanted)
         history = self.services.database.history
         if before is None:
             page = await history.latest(room.info.id, upto=room.seq, limit=limit)
@@ -225,7 +231,7 @@ def position(handler: BaseHandler, name: str) -> int | None:
     if raw is None:
         return None
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 16 and int(raw) <= SEQ_LIMIT):
-        raise ChatError("bad_request", f"{name} is a whole number.")
+        raise ChatError("bad_request", "%(name)s is a whole number.", name=name)
     return int(raw)
 
 

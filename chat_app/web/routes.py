@@ -7,7 +7,7 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from chat_app.web import account, ops, pages, people, search, sessions
+from chat_app.web import account, manage_rooms, ops, pages, people, search, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -33,7 +33,9 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/search", search.Search),
     (r"/search/messages", search.SearchMessages),
     (r"/account", account.AccountPage),
+    (r"/account/name", account.Name),
     (r"/account/password", account.Password),
+    (r"/account/language", account.SetLanguage),
     (r"/account/sessions/end-others", account.EndOthers),
     (rf"/account/sessions/{_ID}/end", account.EndSession),
     (r"/people", people.PeoplePage),
@@ -43,6 +45,8 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/people/{_ID}/link", people.MakeSignInLink),
     (r"/join-links", people.JoinLinks),
     (rf"/join-links/{_ID}/revoke", people.RevokeJoinLink),
+    (r"/manage-rooms", manage_rooms.ManageRooms),
+    (rf"/manage-rooms/{_SLUG}/title", manage_rooms.SetTitle),
     (r"/healthz", ops.Healthz),
     (r"/readyz", ops.Readyz),
     (r"/metrics", ops.MetricsPage),
@@ -67,6 +71,10 @@ class StaticFiles(BaseHandler, StaticFileHandler):
 
     async def authenticate(self) -> None:
         """The same for everybody, so nobody is asked who he is."""
+
+    async def head(self, path: str) -> None:  # type: ignore[override]
+        """Tornado's own: a file is not read for it."""
+        await StaticFileHandler.head(self, path)
 
     def parse_url_path(self, url_path: str) -> str:
         """The icon under its old name; no file has a NUL in its name, and `os` stumbles over it."""

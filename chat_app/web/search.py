@@ -62,7 +62,7 @@ class Search(SearchHandler):
             searched=page is not None,
             next=page.next if page else None,
             complete=page.complete if page else True,
-            error=error.message if error else None,
+            problem=self.problem(error),
         )
 
     def _hit(self, message: Message, query: SearchQuery) -> Hit:

@@ -15,10 +15,11 @@ FACTS = {
     "metrics",
     "data_folder",
     "bootstrap",
+    "failpoints",
     "folding",
     "ports",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__"}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

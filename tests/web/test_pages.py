@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+from collections.abc import Mapping
 
 import pytest
 from tornado.httpclient import HTTPResponse
@@ -37,6 +38,13 @@ def to(answer: HTTPResponse) -> tuple[int, str | None]:
 
 async def account_id(site: Site, name: str) -> str:
     return next(a.id for a in await site.app.services.administration.list_users() if a.name == name)
+
+
+async def invitation(site: Site, cookie: str, *, role: str = "member", uses: str = "5") -> str:
+    """The path of a new invitation, as the page shows it."""
+    made = await site.post("/join-links", {"role": role, "uses": uses, "days": "7"}, cookie=cookie)
+    assert made.code == 303
+    return link_in(await site.get(made.headers["Location"], cookie=cookie), "join")
 
 
 async def raw(site: Site, request: bytes) -> bytes:
@@ -161,7 +169,7 @@ async def test_an_address_for_posts_only_says_so(site: Site) -> None:
     for path in ("/logout", "/account/password", "/register"):
         answer = await site.get(path, cookie=cookie)
         assert (answer.code, answer.headers["Allow"]) == (405, "POST")
-    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET"
+    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(
@@ -217,8 +225,7 @@ async def test_everybody_registers_when_it_is_open(site: Site) -> None:
 @pytest.mark.gen_test
 async def test_an_invitation_makes_an_account_and_is_used_up(site: Site) -> None:
     owner = await site.account("Masa", "owner")
-    made = await site.post("/join-links", {"role": "moderator", "uses": "1", "days": "7"}, cookie=owner)
-    path = link_in(made, "join")
+    path = await invitation(site, owner, role="moderator", uses="1")
     assert "moderator" in text(await site.get(path))
     bad = await site.post(path, {"name": "Kim", "password": "short"})
     assert bad.code == 400 and alert(bad)
@@ -237,25 +244,27 @@ async def test_an_invitation_makes_an_account_and_is_used_up(site: Site) -> None
 @pytest.mark.gen_test
 async def test_an_invitation_is_revoked(site: Site) -> None:
     owner = await site.account("Masa", "owner")
-    path = link_in(
-        await site.post("/join-links", {"role": "member", "uses": "5", "days": "7"}, cookie=owner), "join"
-    )
+    path = await invitation(site, owner)
     code = path.rpartition("/")[2]
-    assert to(await site.post(f"/join-links/{code}/revoke", {}, cookie=owner)) == (303, "/join-links")
+    revoke = f"/join-links/{code}/revoke"
+    assert revoke in text(await site.get("/join-links", cookie=owner))
+    for _ in range(2):  # a second time changes nothing
+        assert to(await site.post(revoke, {}, cookie=owner)) == (303, "/join-links?notice=revoked")
+    page = text(await site.get("/join-links?notice=revoked", cookie=owner))
+    assert "was revoked" in page and "No invitation is open" in page and revoke not in page
     assert (await site.get(path)).code == 410
     assert (await site.post("/join-links/unknown/revoke", {}, cookie=owner)).code == 404
     for fields in ({"role": "king", "uses": "1", "days": "1"}, {"role": "member", "uses": "x", "days": "1"}):
         bad = await site.post("/join-links", fields, cookie=owner)
         assert bad.code == 400 and alert(bad)
+        assert f'value="{fields["uses"]}"' in text(bad) and f'value="{fields["days"]}"' in text(bad)
 
 
 @CLOSED
 @pytest.mark.gen_test
 async def test_nobody_joins_while_it_is_closed(site: Site) -> None:
     owner = await site.account("Masa", "owner")
-    path = link_in(
-        await site.post("/join-links", {"role": "member", "uses": "5", "days": "7"}, cookie=owner), "join"
-    )
+    path = await invitation(site, owner)
     assert (await site.get(path)).code == 403
     assert (await site.post(path, {"name": "Kim", "password": PASSWORD})).code == 403
 
@@ -352,6 +361,45 @@ async def test_every_member_makes_rooms_and_sees_what_is_unread(site: Site) -> N
         answer = await site.post("/rooms", fields, cookie=masa)
         assert answer.code == status and alert(answer) and f'value="{fields["slug"]}"' in text(answer)
     assert (await site.get("/rooms/nowhere", cookie=kim)).code == 404
+
+
+@pytest.mark.gen_test
+async def test_a_page_shows_as_read_what_was_read_a_moment_before(site: Site) -> None:
+    masa, kim = await site.account("Masa"), await site.account("Kim")
+    await (await site.join(kim)).say("hello")
+    assert re.search(r'badge"><span class="badge__count">1<', text(await site.get("/rooms", cookie=masa)))
+    reader, other = await site.join(masa), await site.join(masa)
+    reader.send(type="read", seq=1)
+    await other.until("read", seq=1)
+    assert re.search(
+        r'badge" hidden><span class="badge__count">0<', text(await site.get("/rooms", cookie=masa))
+    )
+
+
+@pytest.mark.gen_test
+async def test_a_page_waits_for_what_was_read_to_be_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masa, kim = await site.account("Masa"), await site.account("Kim")
+    await (await site.join(kim)).say("hello")
+    reader, other = await site.join(masa), await site.join(masa)
+    rooms, storing, gate = site.app.services.database.rooms, asyncio.Event(), asyncio.Event()
+    store = rooms.mark_read
+
+    async def slowly(positions: Mapping[tuple[str, str], int]) -> None:
+        storing.set()
+        await gate.wait()
+        await store(positions)
+
+    monkeypatch.setattr(rooms, "mark_read", slowly)
+    reader.send(type="read", seq=1)
+    await other.until("read", seq=1)
+    await storing.wait()
+    page = asyncio.ensure_future(site.get("/rooms", cookie=masa))
+    for _ in range(20):  # while the page's request goes on
+        await site.get("/session", cookie=masa)
+    gate.set()
+    assert re.search(r'badge" hidden><span class="badge__count">0<', text(await page))
 
 
 # -- one's account --------------------
@@ -579,7 +627,7 @@ async def test_static_files_are_kept_by_version_and_nothing_else_is_reached(site
 @pytest.mark.gen_test
 async def test_what_is_no_page_is_a_page_that_says_so(site: Site) -> None:
     answer = await site.get("/nowhere")
-    assert answer.code == 404 and "<h1>Not Found</h1>" in text(answer)
+    assert answer.code == 404 and "<h1>Page not found</h1>" in text(answer)
     assert (await site.get("/rooms/lobby%0a")).code == 404
     trace = f"TRACE / HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n\r\n".encode()
     assert (await raw(site, trace)).startswith(b"HTTP/1.1 405 ")

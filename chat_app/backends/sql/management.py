@@ -82,7 +82,7 @@ def _add(connection: Connection, change: Manage, members: list[Member]) -> str:
     if any(member.account_id == change.account_id for member in members):
         raise _unchanged()
     if len(members) >= MEMBERS_LIMIT:
-        raise ChatError("too_large", f"A private room has at most {MEMBERS_LIMIT} members.")
+        raise ChatError("too_large", "A private room has at most %(limit)s members.", limit=MEMBERS_LIMIT)
     chosen = select(accounts.c.id, accounts.c.name).where(accounts.c.id == change.account_id)
     row = connection.execute(chosen).one_or_none()
     if row is None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -26,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.backends.sql.direct import Statement, driver_of
 from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
 from chat_app.backends.sql.writer import Writer
@@ -94,10 +97,6 @@ class SqlRooms:
         """Every public room, the oldest first, with what administration wants to know of it."""
         return await self._readers.read(_survey)
 
-    async def set_title(self, room_id: str, title: str) -> None:
-        """Another title. Raises `NotFound`."""
-        await self._writer.write(lambda connection: _set_title(connection, room_id, title))
-
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room; count and mentions are 0 where everything is read."""
         return await self._readers.read(lambda connection: _unread(connection, account_id))
@@ -130,6 +129,8 @@ def _create(
     direct_key: str | None = None,
 ) -> RoomInfo:
     room = RoomInfo(secrets.token_hex(8), slug, title, new_epoch(), 0, now_ms, kind)
+    # A public room says nothing of its kind: an older version's table, in which the lobby is made, has none.
+    kinds = {} if kind == "public" else {"kind": kind, "direct_key": direct_key}
     try:
         connection.execute(
             insert(rooms).values(
@@ -141,8 +142,7 @@ def _create(
                 seq=room.seq,
                 created_ms=now_ms,
                 created_by=account_id,
-                kind=kind,
-                direct_key=direct_key,
+                **kinds,
             )
         )
     except IntegrityError as error:
@@ -211,14 +211,15 @@ def _survey(connection: Connection) -> list[RoomSurvey]:
     return [RoomSurvey(RoomInfo(*row[:-2]), row[-2], row[-1]) for row in connection.execute(chosen)]
 
 
-def _set_title(connection: Connection, room_id: str, title: str) -> None:
-    if connection.execute(update(rooms).where(rooms.c.id == room_id).values(title=title)).rowcount == 0:
-        raise NotFound("There is no such room.")
-
-
 def _unread(connection: Connection, account_id: str) -> list[Unread]:
+    found = _UNREAD.run(driver_of(connection), {"account": account_id})
+    return [Unread(*row) for row in found]
+
+
+def _unread_statement() -> Select[*tuple[Any, ...]]:
     marks = read_marks.alias("marks")
     position = func.coalesce(marks.c.seq, 0)
+    account_id: BindParameter[str] = bindparam("account")
     others = and_(
         messages.c.room_id == rooms.c.id,
         messages.c.seq > position,
@@ -232,22 +233,19 @@ def _unread(connection: Connection, account_id: str) -> list[Unread]:
         mentions.c.seq > position,
     )
     own_mark = and_(marks.c.room_id == rooms.c.id, marks.c.account_id == account_id)
-    counts = (
-        select(
-            rooms.c.id,
-            position,
-            _count(messages, others, marks),
-            _count(mentions, named, marks),
-            rooms.c.seq,
-        )
+    counts = [
+        case((rooms.c.seq > position, _count(table, condition, marks)), else_=0)  # most rooms are read
+        for table, condition in ((messages, others), (mentions, named))
+    ]
+    return (
+        select(rooms.c.id, position, *counts, rooms.c.seq)
         .select_from(rooms.outerjoin(marks, own_mark))
         .where(seen_by(account_id))
         .order_by(rooms.c.created_ms, rooms.c.slug_key)
     )
-    return [Unread(*row) for row in connection.execute(counts)]
 
 
-def seen_by(account_id: str) -> ColumnElement[bool]:
+def seen_by(account_id: str | BindParameter[str]) -> ColumnElement[bool]:
     """Of the rows of `rooms` those that an account may see: `permissions.allows` for "read", as SQL."""
     belongs = exists().where(room_members.c.room_id == rooms.c.id, room_members.c.account_id == account_id)
     return or_(rooms.c.kind == "public", belongs)
@@ -258,6 +256,9 @@ def _count(table: FromClause, condition: ColumnElement[bool], marks: FromClause)
         select(literal(1).label("one")).select_from(table).where(condition).correlate(rooms, marks)
     ).limit(UNREAD_LIMIT)
     return select(func.count()).select_from(limited.subquery()).correlate(rooms, marks).scalar_subquery()
+
+
+_UNREAD = Statement(_unread_statement())
 
 
 def _mark_read(connection: Connection, marks: Mapping[tuple[str, str], int]) -> None:

@@ -35,6 +35,7 @@ accounts = Table(
     Column("password_hash", String, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("language", String),
 )
 
 sessions = Table(

@@ -3,8 +3,16 @@
 import { ask } from "../dom/ask.js";
 import { find } from "../dom/find.js";
 import { outboxPrefix } from "../net/outbox.js";
+import { tn } from "../words.js";
 
 export class SignOut {
+  #onLeave;
+
+  /** @param {() => void} onLeave closes the line first: its end by the server would lead elsewhere before the answer is here */
+  constructor(onLeave) {
+    this.#onLeave = onLeave;
+  }
+
   connect() {
     document.addEventListener("submit", this.#submitted);
   }
@@ -19,9 +27,15 @@ export class SignOut {
     if (!(form instanceof HTMLFormElement) || !form.matches("[data-sign-out]")) return;
     const prefix = outboxPrefix(form.dataset.userId ?? "");
     const count = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).length;
-    if (count === 0) return;
+    if (count === 0) return this.#onLeave();
     event.preventDefault();
-    find("[data-unsent-count]", HTMLElement).textContent = count === 1 ? "One message was" : `${count} messages were`;
-    if (await ask("#sign-out-dialog")) form.submit();
+    find("[data-unsent-count]", HTMLElement).textContent = tn(
+      "One message was not sent yet. Signing out removes what was not sent from this browser.",
+      "%(count)s messages were not sent yet. Signing out removes what was not sent from this browser.",
+      count,
+    );
+    if (!(await ask("#sign-out-dialog"))) return;
+    this.#onLeave();
+    form.submit();
   };
 }
