@@ -73,7 +73,11 @@ class Writer:
         self._on_fatal = on_fatal
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()  # None: the end
+        self._gathered: list[_Job] = []
+        self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()  # None: the end
+        self._rest: list[_Job] = []
+        self._submitted = 0  # counted on the loop only, `_taken` in the thread only
+        self._taken = 0
         self._closing = False
         self.failed = False
         """Whether the last transaction was lost to the disk."""
@@ -96,13 +100,24 @@ class Writer:
     async def close(self) -> None:
         """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
         self._closing = True
+        self._hand_in()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, job: _Job) -> None:
-        if self._closing or self._queue.qsize() >= self._queue_limit:
+        if self._closing or self._submitted - self._taken >= self._queue_limit:
             raise Busy()
-        self._queue.put(job)
+        if not self._gathered:
+            # The thread would begin with the first of those that came together, and store it alone.
+            self._loop.call_soon(self._hand_in)
+        self._gathered.append(job)
+        self._submitted += 1
+
+    def _hand_in(self) -> None:
+        """What one turn of the loop brought."""
+        jobs, self._gathered = self._gathered, []
+        if jobs:
+            self._queue.put(jobs)
 
     # -- in the thread ---------------------------------------------------------------------------------------
 
@@ -115,14 +130,16 @@ class Writer:
 
     def _take(self) -> list[_Job]:
         """What waits, at least one; nothing at the end."""
-        jobs: list[_Job] = []
+        jobs, self._rest = self._rest, []
         with suppress(Empty):
             while len(jobs) < BATCH_LIMIT:
-                job = self._queue.get(block=not jobs)
-                if job is None:
+                more = self._queue.get(block=not jobs)
+                if more is None:
                     self._queue.put(None)  # told again once these are stored
                     break
-                jobs.append(job)
+                jobs += more
+        jobs, self._rest = jobs[:BATCH_LIMIT], jobs[BATCH_LIMIT:]
+        self._taken += len(jobs)
         return jobs
 
     def _commit(self, jobs: list[_Job]) -> None:
