@@ -79,6 +79,7 @@ class Writer:
         self._submitted = 0  # counted on the loop only, `_taken` in the thread only
         self._taken = 0
         self._closing = False
+        self._connection: Connection | None = None  # of the thread
         self.failed = False
         """Whether the last transaction was lost to the disk."""
         self._thread = threading.Thread(target=self._work, name="sql-writer", daemon=True)
@@ -126,7 +127,15 @@ class Writer:
             while jobs := self._take():
                 self._commit(jobs)
         finally:
+            self._reconnect()
             self._engine.dispose()
+
+    def _reconnect(self) -> None:
+        """The next transaction begins on a fresh connection, in whatever state the failed one is."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
 
     def _take(self) -> list[_Job]:
         """What waits, at least one; nothing at the end."""
@@ -146,10 +155,12 @@ class Writer:
         started = time.perf_counter()
         fatal: str | None = None
         try:
-            with self._engine.connect() as connection, connection.begin():
+            connection = self._connection = self._connection or self._engine.connect()
+            with connection.begin():
                 outcomes = self._store(connection, jobs)
             self.failed = False
         except SQLAlchemyError as raised:
+            self._reconnect()
             error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
             if not is_locked(error):
@@ -158,6 +169,7 @@ class Writer:
                 self.failed = True
                 log_event(_log, "database.write_failed", level=logging.ERROR, error=describe(error))
         except Exception as error:  # the thread outlives whatever one batch holds
+            self._reconnect()
             log_event(_log, "database.write_error", level=logging.ERROR, exc_info=error)
             outcomes = [(job, Busy()) for job in jobs]
         seconds = time.perf_counter() - started
