@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -32,6 +33,16 @@ _NEEDS: dict[NoticeKind, Action] = {
     "added": "add_members", "removed": "add_members", "manager": "add_members", "left": "leave",
     "title": "manage", "topic": "manage", "archived": "manage", "restored": "manage", "posting": "manage",
 }  # fmt: skip
+
+
+def clean_topic(raw: str) -> str:
+    """A topic: one line. Raises `ChatError` bad_request, too_large."""
+    topic = unicodedata.normalize("NFC", " ".join(raw.split()))
+    if not topic.isprintable():
+        raise ChatError("bad_request", "A topic is one line of text.")
+    if len(topic) > TOPIC_LIMIT:
+        raise ChatError("too_large", "A topic has at most %(limit)s characters.", limit=TOPIC_LIMIT)
+    return topic
 
 
 class Management:
@@ -98,8 +109,6 @@ class Management:
             raise Forbidden("You may not do that in this room.")
         if kind == "archived" and room.info.slug == LOBBY:
             raise Forbidden("The lobby stays open: it is where everybody arrives.")
-        if kind == "topic" and len(value) > TOPIC_LIMIT:
-            raise ChatError("too_large", "A topic has at most %(limit)s characters.", limit=TOPIC_LIMIT)
         if kind == "posting" and value not in ("everyone", "moderators"):
             raise ChatError("bad_request", "Either everyone or moderators may write.")
         now_ms = self._now_ms()

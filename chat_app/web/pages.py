@@ -132,16 +132,20 @@ class Rooms(RoomsHandler):
         await self._show()
 
     async def post(self) -> None:
-        """A new public room."""
-        slug, title = self.field("slug"), self.field("title")
+        """A new room, public unless `kind` is `private`."""
+        slug, title, private = self.field("slug"), self.field("title"), self.field("kind") == "private"
         try:
-            room = await self.services.management.create_room(self.me, clean_slug(slug), clean_title(title))
+            room = await self.services.management.create_room(
+                self.me, clean_slug(slug), clean_title(title), kind="private" if private else "public"
+            )
         except ChatError as error:
-            await self._show(slug=slug, title=title, error=error)
+            await self._show(slug=slug, title=title, private=private, error=error)
             return
         self.go(f"/rooms/{room.info.slug}")
 
-    async def _show(self, *, slug: str = "", title: str = "", error: ChatError | None = None) -> None:
+    async def _show(
+        self, *, slug: str = "", title: str = "", private: bool = False, error: ChatError | None = None
+    ) -> None:
         rooms = self.room_rows(await self.unread())
         self.render_page(
             "pages/rooms.html",
@@ -149,6 +153,7 @@ class Rooms(RoomsHandler):
             rooms=rooms,
             slug=slug,
             title=title,
+            private=private,
             problem=self.problem(error, taken="slug"),
         )
 
