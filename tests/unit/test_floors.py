@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "chat_app"
-FACTS = {"errors", "models", "protocol", "settings", "logs", "metrics", "data_folder", "bootstrap", "ports"}
+FACTS = {
+    "errors",
+    "models",
+    "protocol",
+    "frames",
+    "emojis",
+    "settings",
+    "logs",
+    "metrics",
+    "data_folder",
+    "bootstrap",
+    "ports",
+}
 TOP = {"app", "cli", "commands", "smoke", "__main__"}
 BELOW = {
     "facts": {"facts"},

@@ -1,0 +1,254 @@
+"""What a client is sent: the views and frames of the contract, and how they become bytes.
+
+Called through `protocol`, which has what a client sends; docs/protocol.md is the same in words.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chat_app.models import Message, NoticeKind, Posting, Role, RoomKind, rfc3339
+
+
+class UserView(msgspec.Struct, frozen=True):
+    """Who one is."""
+
+    id: str
+    name: str
+    role: Role
+
+
+class LimitsView(msgspec.Struct, frozen=True, rename="camel"):
+    """What a client has to know of the settings."""
+
+    max_message_length: int
+    rate_limit: int
+    rate_window_seconds: float
+    heartbeat_seconds: float
+
+
+class NoticeView(msgspec.Struct, frozen=True):
+    """What a line tells of the room that nobody wrote; `value`: the name, title or topic it is about."""
+
+    kind: NoticeKind
+    value: str
+
+
+class MessageView(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "from_": "from",
+        "user_id": "userId",
+        "sent_at": "sentAt",
+        "edited_at": "editedAt",
+        "deleted_at": "deletedAt",
+    },
+):
+    """A message as clients see it, in its state now."""
+
+    id: str
+    room: str
+    seq: int
+    from_: str
+    user_id: str
+    sent_at: str
+    text: str | UnsetType = UNSET
+    html: str | UnsetType = UNSET
+    nonce: str | UnsetType = UNSET
+    edited_at: str | UnsetType = UNSET
+    deleted_at: str | UnsetType = UNSET
+    notice: NoticeView | UnsetType = UNSET
+
+
+class SystemFrame(msgspec.Struct, tag="system", frozen=True, rename="camel"):
+    """The first frame of a connection."""
+
+    message: str
+    client_id: str
+    user: UserView
+    limits: LimitsView
+
+
+class HistoryFrame(msgspec.Struct, tag="history", frozen=True):
+    """A page of a room's log."""
+
+    room: str
+    epoch: str
+    mode: Literal["latest", "resumed", "reset"]
+    messages: list[MessageView]
+    seq: int
+    more: bool
+
+
+class MessageFrame(msgspec.Struct, tag="message", frozen=True):
+    """A message was posted."""
+
+    room: str
+    seq: int
+    message: MessageView
+
+
+class EditedFrame(MessageFrame, tag="edited", frozen=True):
+    """A message was edited."""
+
+
+class DeletedFrame(MessageFrame, tag="deleted", frozen=True):
+    """A message was deleted."""
+
+
+class AckFrame(msgspec.Struct, tag="ack", frozen=True):
+    """A message with a nonce is committed."""
+
+    nonce: str
+    room: str
+    id: str
+    seq: int
+
+
+class PresenceFrame(msgspec.Struct, tag="presence", frozen=True):
+    """Who is here; `users` only in the first one after joining."""
+
+    room: str
+    online: int
+    joined: list[str]
+    left: list[str]
+    message: str
+    users: list[str] | UnsetType = UNSET
+
+
+class TypingFrame(msgspec.Struct, tag="typing", frozen=True):
+    """Who is typing."""
+
+    room: str
+    users: list[str]
+
+
+class UnreadFrame(msgspec.Struct, tag="unread", frozen=True):
+    """How much of a room that is not followed here was not read."""
+
+    room: str
+    count: int
+    mentions: int
+
+
+class ReadFrame(msgspec.Struct, tag="read", frozen=True):
+    """Read on another connection of this account."""
+
+    room: str
+    seq: int
+
+
+class MemberView(msgspec.Struct, frozen=True):
+    """Somebody of a room that not everybody sees."""
+
+    id: str
+    name: str
+    manager: bool
+
+
+class RoomFrame(msgspec.Struct, tag="room", frozen=True):
+    """What a room is now, and what this account may do in it; `members` where not everybody sees it."""
+
+    room: str
+    title: str
+    kind: RoomKind
+    topic: str
+    archived: bool
+    posting: Posting
+    may: list[str]
+    members: list[MemberView] | UnsetType = UNSET
+
+
+class RemovedFrame(msgspec.Struct, tag="removed", frozen=True):
+    """No longer allowed in this room."""
+
+    room: str
+
+
+class HeartbeatFrame(msgspec.Struct, tag="heartbeat", frozen=True):
+    """How far this connection was sent everything, by room."""
+
+    heads: dict[str, int]
+
+
+class ErrorFrame(msgspec.Struct, tag="error", frozen=True, rename={"retry_after": "retryAfter"}):
+    """Why an event was refused."""
+
+    code: str
+    message: str
+    nonce: str | UnsetType = UNSET
+    room: str | UnsetType = UNSET
+    retry_after: float | UnsetType = UNSET
+
+
+_KINDS = {"message": MessageFrame, "edited": EditedFrame, "deleted": DeletedFrame}
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+
+
+def message_view(message: Message, slug: str) -> MessageView:
+    """What clients see of a message; a deleted one has no text, and `html` only differs from plain text."""
+    deleted = message.deleted_ms is not None
+    notice = message.notice
+    return MessageView(
+        id=message.id,
+        room=slug,
+        seq=message.seq,
+        from_=message.author,
+        user_id=message.account_id,
+        sent_at=rfc3339(message.sent_ms),
+        text=UNSET if deleted else message.text if notice is None else notice_text(message),
+        html=UNSET if deleted or message.html is None else message.html,
+        nonce=UNSET if message.nonce is None else message.nonce,
+        edited_at=UNSET if message.edited_ms is None else rfc3339(message.edited_ms),
+        deleted_at=UNSET if message.deleted_ms is None else rfc3339(message.deleted_ms),
+        notice=UNSET if notice is None else NoticeView(notice, message.text),
+    )
+
+
+_NOTICES: dict[NoticeKind, str] = {
+    "added": "{author} added {value}.",
+    "removed": "{author} removed {value}.",
+    "left": "{author} left.",
+    "manager": "{author} made {value} a manager.",
+    "title": "{author} renamed the room to {value}.",
+    "topic": "{author} set the topic: {value}",
+    "archived": "{author} archived the room.",
+    "restored": "{author} restored the room.",
+    "posting": "{author} changed who may write: {value}.",
+}
+
+
+def notice_text(message: Message) -> str:
+    """A notice as an English sentence, for clients that know nothing of notices."""
+    assert message.notice is not None
+    if message.notice == "topic" and not message.text:
+        return f"{message.author} removed the topic."
+    return _NOTICES[message.notice].format(author=message.author, value=message.text)
+
+
+def change_frame(
+    kind: Literal["message", "edited", "deleted"], seq: int, message: Message, slug: str
+) -> bytes:
+    """The WebSocket frame that tells a change, ready for every socket."""
+    return frame(_encoder.encode(_KINDS[kind](room=slug, seq=seq, message=message_view(message, slug))))
+
+
+def frame(payload: bytes, *, opcode: int = 0x1) -> bytes:
+    """An unmasked, unfragmented frame (RFC 6455 section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x80 | opcode, 126, size) + payload
+    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
+
+
+def event_frame(event: msgspec.Struct) -> bytes:
+    """The text frame of one event."""
+    return frame(_encoder.encode(event))
