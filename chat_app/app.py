@@ -26,14 +26,17 @@ from tornado.ioloop import PeriodicCallback
 from chat_app.backends.passwords import Passwords
 from chat_app.backends.sql.database import DatabaseError, SqlDatabase, open_database, restore_database
 from chat_app.core.administration import Administration
-from chat_app.core.chat import Chat, Limits
+from chat_app.core.chat import Chat
+from chat_app.core.completion import Completion
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
 from chat_app.core.limits import SlidingWindow
 from chat_app.core.management import Management
+from chat_app.core.message_limits import Limits
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
+from chat_app.emojis import known
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics
 from chat_app.models import Account
@@ -112,6 +115,7 @@ async def open_app(
             listener.listen(1024)
         server.add_sockets(listeners)
         services.state.ready = True
+        services.tasks.start(_load_emojis())
         app = App(services, server, port)
         stack.push_async_callback(_stop, app)
         announce(f"Roomlog serves on http://{_shown(settings.address)}:{port}")
@@ -164,6 +168,8 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.callback(passwords.close)
     tasks = Tasks(metrics.errors.inc)
     stack.push_async_callback(tasks.close)
+    if not settings.edit_history:
+        await database.history.forget_versions()
     registry = Registry(history=database.history, history_limit=settings.history_limit, tasks=tasks)
     members = await database.rooms.members()
     for info in await database.rooms.all():
@@ -191,6 +197,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         unreads=unreads,
         limits=limits,
         max_message_length=settings.max_message_length,
+        edit_history=settings.edit_history,
         metrics=metrics,
     )
     services = Services(
@@ -200,6 +207,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         database=database,
         chat=chat,
         management=Management(database=database, registry=registry, connections=connections, unreads=unreads),
+        completion=Completion(accounts=database.accounts, connections=connections),
         registry=registry,
         connections=connections,
         unreads=unreads,
@@ -238,6 +246,10 @@ def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
         periodic = PeriodicCallback(callback, timedelta(seconds=seconds))  # type: ignore[arg-type]
         periodic.start()
         stack.callback(periodic.stop)
+
+
+async def _load_emojis() -> None:
+    await asyncio.to_thread(known)
 
 
 def _renew(connections: Connections, registry: Registry, account: Account) -> None:

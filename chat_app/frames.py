@@ -6,12 +6,23 @@ Called through `protocol`, which has what a client sends; docs/protocol.md is th
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chat_app.models import Message, NoticeKind, Posting, Role, RoomKind, rfc3339
+from chat_app.models import (
+    ChangeKind,
+    Message,
+    NoticeKind,
+    Posting,
+    Reaction,
+    ReplyTo,
+    Role,
+    RoomKind,
+    rfc3339,
+)
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -38,6 +49,30 @@ class NoticeView(msgspec.Struct, frozen=True):
     value: str
 
 
+class PersonView(msgspec.Struct, frozen=True):
+    """Somebody, where the name alone is not enough."""
+
+    id: str
+    name: str
+
+
+class ReactionView(msgspec.Struct, frozen=True):
+    """One emoji on a message: how many put it there, and the first 20 of them."""
+
+    emoji: str
+    count: int
+    users: list[PersonView]
+
+
+class ReplyView(msgspec.Struct, frozen=True, rename={"from_": "from", "user_id": "userId"}):
+    """What a message answers."""
+
+    id: str
+    seq: int
+    from_: str
+    user_id: str
+
+
 class MessageView(
     msgspec.Struct,
     frozen=True,
@@ -47,6 +82,8 @@ class MessageView(
         "sent_at": "sentAt",
         "edited_at": "editedAt",
         "deleted_at": "deletedAt",
+        "reply_to": "replyTo",
+        "pinned_at": "pinnedAt",
     },
 ):
     """A message as clients see it, in its state now."""
@@ -63,6 +100,11 @@ class MessageView(
     edited_at: str | UnsetType = UNSET
     deleted_at: str | UnsetType = UNSET
     notice: NoticeView | UnsetType = UNSET
+    reply_to: ReplyView | UnsetType = UNSET
+    mentions: tuple[str, ...] | UnsetType = UNSET
+    here: bool | UnsetType = UNSET
+    pinned_at: str | UnsetType = UNSET
+    reactions: list[ReactionView] | UnsetType = UNSET
 
 
 class SystemFrame(msgspec.Struct, tag="system", frozen=True, rename="camel"):
@@ -90,7 +132,7 @@ class MessageFrame(msgspec.Struct, tag="message", frozen=True):
 
     room: str
     seq: int
-    message: MessageView
+    message: MessageView | msgspec.Raw
 
 
 class EditedFrame(MessageFrame, tag="edited", frozen=True):
@@ -99,6 +141,14 @@ class EditedFrame(MessageFrame, tag="edited", frozen=True):
 
 class DeletedFrame(MessageFrame, tag="deleted", frozen=True):
     """A message was deleted."""
+
+
+class ReactedFrame(MessageFrame, tag="reacted", frozen=True):
+    """Somebody put an emoji on a message, or took it away."""
+
+
+class PinnedFrame(MessageFrame, tag="pinned", frozen=True):
+    """A message was pinned or unpinned."""
 
 
 class AckFrame(msgspec.Struct, tag="ack", frozen=True):
@@ -186,7 +236,13 @@ class ErrorFrame(msgspec.Struct, tag="error", frozen=True, rename={"retry_after"
     retry_after: float | UnsetType = UNSET
 
 
-_KINDS = {"message": MessageFrame, "edited": EditedFrame, "deleted": DeletedFrame}
+_KINDS: dict[ChangeKind, type[MessageFrame]] = {
+    "message": MessageFrame,
+    "edited": EditedFrame,
+    "deleted": DeletedFrame,
+    "reacted": ReactedFrame,
+    "pinned": PinnedFrame,
+}
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
 
@@ -208,7 +264,20 @@ def message_view(message: Message, slug: str) -> MessageView:
         edited_at=UNSET if message.edited_ms is None else rfc3339(message.edited_ms),
         deleted_at=UNSET if message.deleted_ms is None else rfc3339(message.deleted_ms),
         notice=UNSET if notice is None else NoticeView(notice, message.text),
+        reply_to=UNSET if message.reply_to is None else _reply_view(message.reply_to),
+        mentions=message.mentions or UNSET,
+        here=True if message.here else UNSET,
+        pinned_at=UNSET if message.pinned_ms is None else rfc3339(message.pinned_ms),
+        reactions=[_reaction_view(one) for one in message.reactions] if message.reactions else UNSET,
     )
+
+
+def _reply_view(reply: ReplyTo) -> ReplyView:
+    return ReplyView(reply.id, reply.seq, reply.author, reply.account_id)
+
+
+def _reaction_view(reaction: Reaction) -> ReactionView:
+    return ReactionView(reaction.emoji, reaction.count, [PersonView(*user) for user in reaction.users])
 
 
 _NOTICES: dict[NoticeKind, str] = {
@@ -232,11 +301,15 @@ def notice_text(message: Message) -> str:
     return _NOTICES[message.notice].format(author=message.author, value=message.text)
 
 
-def change_frame(
-    kind: Literal["message", "edited", "deleted"], seq: int, message: Message, slug: str
-) -> bytes:
+def change_frame(kind: ChangeKind, seq: int, message: Message, slug: str) -> bytes:
     """The WebSocket frame that tells a change, ready for every socket."""
     return frame(_encoder.encode(_KINDS[kind](room=slug, seq=seq, message=message_view(message, slug))))
+
+
+def change_frames(changes: Sequence[tuple[ChangeKind, int]], message: Message, slug: str) -> list[bytes]:
+    """The frames of several changes (kind, seq) of one message, all with its state now, encoded once."""
+    view = msgspec.Raw(_encoder.encode(message_view(message, slug)))
+    return [frame(_encoder.encode(_KINDS[kind](room=slug, seq=seq, message=view))) for kind, seq in changes]
 
 
 def frame(payload: bytes, *, opcode: int = 0x1) -> bytes:

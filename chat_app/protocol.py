@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from chat_app.emojis import as_emoji
 from chat_app.errors import ChatError
 from chat_app.frames import (
     AckFrame as AckFrame,
@@ -27,15 +28,21 @@ from chat_app.frames import (
     MessageFrame as MessageFrame,
     MessageView as MessageView,
     NoticeView as NoticeView,
+    PersonView as PersonView,
+    PinnedFrame as PinnedFrame,
     PresenceFrame as PresenceFrame,
+    ReactedFrame as ReactedFrame,
+    ReactionView as ReactionView,
     ReadFrame as ReadFrame,
     RemovedFrame as RemovedFrame,
+    ReplyView as ReplyView,
     RoomFrame as RoomFrame,
     SystemFrame as SystemFrame,
     TypingFrame as TypingFrame,
     UnreadFrame as UnreadFrame,
     UserView as UserView,
     change_frame as change_frame,
+    change_frames as change_frames,
     encode as encode,
     event_frame as event_frame,
     frame as frame,
@@ -60,12 +67,13 @@ ErrorCode = Literal[
 # -- from the client --------------------
 
 
-class PostEvent(msgspec.Struct, tag="message", frozen=True):
+class PostEvent(msgspec.Struct, tag="message", frozen=True, rename={"reply_to": "replyTo"}):
     """Post a message."""
 
     text: str
     room: str | None = None
     nonce: str | None = None
+    reply_to: str | None = None
 
 
 class EditEvent(msgspec.Struct, tag="edit", frozen=True):
@@ -78,6 +86,29 @@ class EditEvent(msgspec.Struct, tag="edit", frozen=True):
 
 class DeleteEvent(msgspec.Struct, tag="delete", frozen=True):
     """Take the text of a message away."""
+
+    id: str
+    room: str | None = None
+
+
+class ReactEvent(msgspec.Struct, tag="react", frozen=True):
+    """Put an emoji on a message, or take it away again."""
+
+    id: str
+    emoji: str
+    remove: bool = False
+    room: str | None = None
+
+
+class PinEvent(msgspec.Struct, tag="pin", frozen=True):
+    """Pin a message in its room."""
+
+    id: str
+    room: str | None = None
+
+
+class UnpinEvent(msgspec.Struct, tag="unpin", frozen=True):
+    """Pin it no longer."""
 
     id: str
     room: str | None = None
@@ -110,8 +141,12 @@ class ReadEvent(msgspec.Struct, tag="read", frozen=True):
     room: str | None = None
 
 
-ClientEvent = PostEvent | EditEvent | DeleteEvent | JoinEvent | LeaveEvent | TypingEvent | ReadEvent
-_TYPES = {"message", "edit", "delete", "join", "leave", "typing", "read"}
+MessageEvent = EditEvent | DeleteEvent | ReactEvent | PinEvent | UnpinEvent
+"""What changes a message that is there."""
+ClientEvent = PostEvent | MessageEvent | JoinEvent | LeaveEvent | TypingEvent | ReadEvent
+_TYPES = {
+    "message", "edit", "delete", "react", "pin", "unpin", "join", "leave", "typing", "read",
+}  # fmt: skip
 _decoder = msgspec.json.Decoder(ClientEvent)
 _any_decoder = msgspec.json.Decoder()
 
@@ -154,8 +189,10 @@ def check(event: ClientEvent) -> None:
     if room is not None and not SLUG.match(room):
         raise ChatError("bad_request", "A room is named by 1 to 32 letters, digits, - and _.")
     match event:
-        case PostEvent(text=text, nonce=nonce):
+        case PostEvent(text=text, nonce=nonce, reply_to=reply_to):
             _check_text(text)
+            if reply_to is not None:
+                _check_id(reply_to)
             if nonce is not None and not 1 <= len(nonce) <= NONCE_LIMIT:
                 raise ChatError("bad_request", "A nonce has 1 to 64 characters.")
             if nonce is not None and _CONTROL.search(nonce):
@@ -163,7 +200,11 @@ def check(event: ClientEvent) -> None:
         case EditEvent(text=text, id=message_id):
             _check_text(text)
             _check_id(message_id)
-        case DeleteEvent(id=message_id):
+        case ReactEvent(id=message_id, emoji=emoji):
+            _check_id(message_id)
+            if as_emoji(emoji) is None:
+                raise ChatError("bad_request", "A reaction is exactly one emoji.")
+        case DeleteEvent(id=message_id) | PinEvent(id=message_id) | UnpinEvent(id=message_id):
             _check_id(message_id)
         case JoinEvent(since=since, epoch=epoch):
             check_position(since, epoch)

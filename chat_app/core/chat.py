@@ -1,4 +1,4 @@
-"""What a client's event does: posting, editing, deleting, joining, leaving, typing, reading.
+"""What a client's event does: posting, changing what was posted, joining, leaving, typing, reading.
 
 `web/socket.py` calls `handle` for each text frame; nothing here waits: what has to be stored is queued, and
 its outcome comes back in `_committed`, in the order of the commits. Every refusal is an `ErrorFrame` and
@@ -19,13 +19,15 @@ from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.limits import SlidingWindow
 from chat_app.core.markdown import render
+from chat_app.core.marks import mark, present_for
 from chat_app.core.message_ids import message_id
+from chat_app.core.message_limits import Limits
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
-from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.errors import ChatError, Forbidden, NotFound
 from chat_app.metrics import Metrics
-from chat_app.models import Account, Amend, Committed, Post
+from chat_app.models import Account, Amend, Change, Committed, Post
 from chat_app.ports import Database
 from chat_app.protocol import (
     NONCE_LIMIT,
@@ -35,9 +37,12 @@ from chat_app.protocol import (
     ErrorFrame,
     JoinEvent,
     LeaveEvent,
+    PinEvent,
     PostEvent,
+    ReactEvent,
     ReadEvent,
     TypingEvent,
+    UnpinEvent,
     check,
     clean_text,
     decode,
@@ -55,35 +60,6 @@ _MALFORMED = {"bad_json", "bad_type", "bad_request"}
 _log = logging.getLogger(__name__)
 
 
-class Limits:
-    """The message limits: all three have to allow a message, then it counts in all three."""
-
-    def __init__(
-        self, *, connection: int, account: int, address: int, seconds: float, monotonic: Callable[[], float]
-    ) -> None:
-        self._windows = (
-            SlidingWindow(connection, seconds, monotonic),
-            SlidingWindow(account, seconds, monotonic),
-            SlidingWindow(address, seconds, monotonic),
-        )
-
-    def take(self, connection: Connection) -> None:
-        """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
-        keys = (connection.client_id, connection.account.id, connection.address)
-        wait = max(window.peek(key) for window, key in zip(self._windows, keys, strict=True))
-        if wait > 0:
-            raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
-        for window, key in zip(self._windows, keys, strict=True):
-            window.take(key)
-
-    def refund(self, connection: Connection) -> None:
-        """The message was not stored after all."""
-        for window, key in zip(
-            self._windows, (connection.client_id, connection.account.id, connection.address), strict=True
-        ):
-            window.refund(key)
-
-
 class Chat:
     """The events of all connections."""
 
@@ -96,6 +72,7 @@ class Chat:
         unreads: Unreads,
         limits: Limits,
         max_message_length: int,
+        edit_history: bool = False,
         metrics: Metrics,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
@@ -106,6 +83,7 @@ class Chat:
         self._unreads = unreads
         self._limits = limits
         self._max_message_length = max_message_length
+        self._edit_history = edit_history
         self._metrics = metrics
         self._now_ms = now_ms
         self._monotonic = monotonic
@@ -131,6 +109,8 @@ class Chat:
                     self._post(connection, event)
                 case EditEvent() | DeleteEvent():
                     self._amend(connection, event)
+                case ReactEvent() | PinEvent() | UnpinEvent():
+                    self._mark(connection, event)
                 case JoinEvent():
                     self._join(connection, event)
                 case LeaveEvent():
@@ -182,6 +162,8 @@ class Chat:
             html=render(text),
             nonce=event.nonce,
             sent_ms=now_ms,
+            reply_to=event.reply_to,
+            present=present_for(account, room, text),
         )
         self._submit(connection, room, post, event.nonce)
 
@@ -205,10 +187,18 @@ class Chat:
             at_ms=self._now_ms(),
             text=text,
             html=html,
+            present=present_for(account, room, text),
+            keep_version=self._edit_history,
         )
         self._submit(connection, room, amend, None)
 
-    def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
+    def _mark(self, connection: Connection, event: ReactEvent | PinEvent | UnpinEvent) -> None:
+        room = self._joined(connection, event.room)
+        change = mark(connection.account, room, event, self._now_ms())
+        self._limits.take(connection)
+        self._submit(connection, room, change, None)
+
+    def _submit(self, connection: Connection, room: Room, change: Change, nonce: str | None) -> None:
         try:
             self._database.history.submit(change, partial(self._committed, connection, room, nonce))
         except ChatError:

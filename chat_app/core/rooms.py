@@ -15,11 +15,12 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from msgspec import structs
 
 from chat_app.core.connection import Connection, Cursor, Mode
+from chat_app.core.message_names import renamed
 from chat_app.core.presence import People
 from chat_app.core.room_views import is_plain, room_frame
-from chat_app.models import Account, Committed, Member, Message, Page, RoomInfo, Standing
+from chat_app.models import Account, ChangeKind, Committed, Member, Message, Page, RoomInfo, Standing
 from chat_app.ports import History
-from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
+from chat_app.protocol import HistoryFrame, change_frame, change_frames, event_frame, message_view
 
 RING_ENTRIES = 1_024
 RING_LIMIT_BYTES = 1 << 20
@@ -43,9 +44,9 @@ class Entry:
 
     __slots__ = ("frame", "kind", "message", "seq")
 
-    def __init__(self, seq: int, kind: str, message: Message, frame: bytes | None) -> None:
+    def __init__(self, seq: int, kind: ChangeKind, message: Message, frame: bytes | None) -> None:
         self.seq = seq
-        self.kind = kind
+        self.kind: ChangeKind = kind
         self.message = message
         self.frame = frame
 
@@ -113,6 +114,13 @@ class Room:
         others = [member.name for member in self.members.values() if member.account_id != account_id]
         return ", ".join(sorted(others, key=str.casefold)) or self.members[account_id].name
 
+    def present(self) -> dict[str, str]:
+        """The names of who is here by id; who lost the right to see it is gone at once."""
+        here = self.people.by_id()
+        if self.info.kind == "public":
+            return here
+        return {account_id: name for account_id, name in here.items() if account_id in self.members}
+
     # -- the log --------------------
 
     def publish(self, change: Committed) -> None:
@@ -129,7 +137,7 @@ class Room:
             return
         frame = change_frame(change.kind, change.seq, change.message, self.info.slug)
         if change.kind != "message":
-            self._rewrite(change.message)
+            self._rewrite(change.message, told=change.kind in ("edited", "deleted"))
         self._remember(change.message, new=change.kind == "message")
         self._ring.append(Entry(change.seq, change.kind, change.message, frame))
         self._ring_bytes += len(frame)
@@ -152,15 +160,14 @@ class Room:
             self._renamed[account.id] = account  # what is being read may still have the old one
         self._pages.clear()
         for entry in self._ring:
-            if entry.message.account_id == account.id and entry.message.author != account.name:
-                entry.message = structs.replace(entry.message, author=account.name)
+            message = renamed(entry.message, account)
+            if message is not entry.message:
+                entry.message = message
                 if entry.frame is not None:
-                    frame = change_frame(entry.kind, entry.seq, entry.message, self.info.slug)  # type: ignore[arg-type]
+                    frame = change_frame(entry.kind, entry.seq, message, self.info.slug)
                     self._ring_bytes += len(frame) - len(entry.frame)
                     entry.frame = frame
-        for message in list(self._recent.values()):
-            if message.account_id == account.id:
-                self._recent[message.id] = structs.replace(message, author=account.name)
+        self._recent = {key: renamed(message, account) for key, message in self._recent.items()}
 
     def _drop_oldest(self) -> None:
         entry = self._ring.popleft()
@@ -168,24 +175,20 @@ class Room:
         self.floor = max(self.floor, entry.seq)
         self.frames_floor = max(self.frames_floor, entry.seq)
 
-    def _rewrite(self, message: Message) -> None:
-        """A message changed: its earlier frames tell its state now, so that a deleted text is nowhere
-        replayed.
+    def _rewrite(self, message: Message, *, told: bool) -> None:
+        """A message changed: the ring holds its state now. With `told` its text did, so its earlier frames
+        tell that too: a deleted text is nowhere replayed. A reaction's or a pin's own frame is enough: with
+        a thousand of them on one message every further one would make a thousand frames anew.
         """
-        for entry in self._ring:
-            if entry.message.id == message.id:
-                entry.message = message
-                if entry.frame is not None:
-                    kind = (
-                        "message"
-                        if entry.kind == "message"
-                        else "edited"
-                        if entry.kind == "edited"
-                        else "deleted"
-                    )
-                    frame = change_frame(kind, entry.seq, message, self.info.slug)  # type: ignore[arg-type]
-                    self._ring_bytes += len(frame) - len(entry.frame)
-                    entry.frame = frame
+        entries = [entry for entry in self._ring if entry.message.id == message.id]
+        for entry in entries:
+            entry.message = message
+        if told:
+            framed = [entry for entry in entries if entry.frame is not None]
+            changes = [(entry.kind, entry.seq) for entry in framed]
+            for entry, frame in zip(framed, change_frames(changes, message, self.info.slug), strict=True):
+                self._ring_bytes += len(frame) - len(entry.frame or b"")
+                entry.frame = frame
 
     def _remember(self, message: Message, *, new: bool) -> None:
         if not new and message.id not in self._recent:
@@ -359,7 +362,9 @@ class Room:
                     True,
                 )
             messages.append(entry.message)
-            size += 4 * len(entry.message.text) + 300
+            size += (
+                4 * len(entry.message.text) + 300 + 80 * sum(len(r.users) for r in entry.message.reactions)
+            )
         return self._history_frame("resumed", messages, self.seq, False), self.seq, False
 
     def _history_frame(self, mode: Mode, messages: list[Message], seq: int, more: bool) -> bytes:

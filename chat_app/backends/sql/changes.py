@@ -16,12 +16,23 @@ from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 from chat_app.backends.sql.amendments import amend
 from chat_app.backends.sql.failures import is_storage_failure
 from chat_app.backends.sql.management import manage
-from chat_app.backends.sql.mentions import candidates, closed_rooms, look_up, mentioned, only_members
+from chat_app.backends.sql.marks import replies
+from chat_app.backends.sql.mentions import (
+    called,
+    candidates,
+    closed_rooms,
+    look_up,
+    mention_rows,
+    mentioned,
+    only_members,
+)
 from chat_app.backends.sql.messages import message_of, select_messages
+from chat_app.backends.sql.pins import pin
+from chat_app.backends.sql.reactions import react
 from chat_app.backends.sql.schema import mentions, messages, rooms
 from chat_app.errors import ChatError, NotFound
 from chat_app.logs import log_event
-from chat_app.models import Amend, Change, Committed, Manage, Message, Post
+from chat_app.models import Amend, Change, Committed, Manage, Message, Pin, Post, React, ReplyTo
 
 _log = logging.getLogger(__name__)
 _NonceKey = tuple[str, str, str]
@@ -39,6 +50,8 @@ class _MessageRow(TypedDict):
     html: str | None
     nonce: str | None
     sent_ms: int
+    reply_to: str | None
+    here: bool
 
 
 def store_changes(connection: Connection, changes: Sequence[Change]) -> list[Committed | ChatError]:
@@ -65,10 +78,18 @@ def _store_posts(connection: Connection, posts: list[Post]) -> list[Committed | 
     return [result for post in posts for result in _store_posts(connection, [post])]
 
 
-def _store_one(connection: Connection, change: Amend | Manage) -> Committed | ChatError:
+def _store_one(connection: Connection, change: Amend | React | Pin | Manage) -> Committed | ChatError:
     try:
         with connection.begin_nested():
-            return amend(connection, change) if isinstance(change, Amend) else manage(connection, change)
+            match change:
+                case Amend():
+                    return amend(connection, change)
+                case React():
+                    return react(connection, change)
+                case Pin():
+                    return pin(connection, change)
+                case Manage():
+                    return manage(connection, change)
     except ChatError as error:
         return error
     except Exception as error:
@@ -87,8 +108,9 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
     heads = _heads(connection, {post.room_id for post in posts})
     named = _mentioned(connection, posts)
     results: list[Committed | ChatError] = []
+    answered = _answered(connection, posts)
     rows: list[_MessageRow] = []
-    mention_rows: list[dict[str, Any]] = []
+    of_mentions: list[dict[str, Any]] = []
     for post, accounts_named in zip(posts, named, strict=True):
         key = _nonce_key(post)
         if key is not None and key in known:
@@ -98,19 +120,26 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
         if post.room_id not in heads:
             results.append(NotFound("There is no such room."))
             continue
+        reply_to = None
+        if post.reply_to is not None:
+            reply_to = answered.get((post.room_id, post.reply_to))
+            if reply_to is None:
+                results.append(NotFound("There is no such message to answer."))
+                continue
         heads[post.room_id] = seq = heads[post.room_id] + 1
-        message = _message(post, seq)
+        message = _message(post, seq, accounts_named, reply_to)
         if key is not None:
             known[key] = message
         rows.append(_row(post, seq))
-        mention_rows += _mention_rows(message, accounts_named)
-        results.append(Committed("message", post.room_id, seq, message, mentioned=accounts_named))
+        also = called(post.present, accounts_named, author_id=post.account_id)
+        of_mentions += mention_rows(message, accounts_named, also)
+        results.append(Committed("message", post.room_id, seq, message, mentioned=accounts_named + also))
     if rows:
         connection.execute(insert(messages), rows)
         changed = {row["room_id"] for row in rows}
         connection.execute(_UPDATE_HEADS, [{"room": room_id, "head": heads[room_id]} for room_id in changed])
-    if mention_rows:
-        connection.execute(insert(mentions), mention_rows)
+    if of_mentions:
+        connection.execute(insert(mentions), of_mentions)
     return results
 
 
@@ -126,6 +155,12 @@ def _by_nonce(connection: Connection, posts: list[Post]) -> dict[_NonceKey, Mess
     found = connection.execute(select_messages().where(columns.in_(list(keys))))
     known = map(message_of, found)
     return {(message.account_id, message.room_id, message.nonce or ""): message for message in known}
+
+
+def _answered(connection: Connection, posts: list[Post]) -> dict[tuple[str, str], ReplyTo]:
+    """What the posts answer, by (room, id). It was told to them, so it was stored before these."""
+    wanted = {post.reply_to for post in posts if post.reply_to is not None}
+    return replies(connection, wanted)
 
 
 def _heads(connection: Connection, room_ids: set[str]) -> dict[str, int]:
@@ -146,7 +181,7 @@ def _mentioned(connection: Connection, posts: list[Post]) -> list[tuple[str, ...
     ]
 
 
-def _message(post: Post, seq: int) -> Message:
+def _message(post: Post, seq: int, named: tuple[str, ...], reply_to: ReplyTo | None) -> Message:
     return Message(
         id=post.id,
         room_id=post.room_id,
@@ -158,6 +193,9 @@ def _message(post: Post, seq: int) -> Message:
         html=post.html,
         sent_ms=post.sent_ms,
         nonce=post.nonce,
+        reply_to=reply_to,
+        mentions=tuple(sorted(named)) if named else (),
+        here=post.present is not None,
     )
 
 
@@ -172,16 +210,6 @@ def _row(post: Post, seq: int) -> _MessageRow:
         "html": post.html,
         "nonce": post.nonce,
         "sent_ms": post.sent_ms,
+        "reply_to": post.reply_to,
+        "here": post.present is not None,
     }
-
-
-def _mention_rows(message: Message, account_ids: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "message_id": message.id,
-            "account_id": account_id,
-            "room_id": message.room_id,
-            "seq": message.seq,
-        }
-        for account_id in account_ids
-    ]
