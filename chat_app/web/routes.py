@@ -7,7 +7,7 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from chat_app.web import account, ops, pages, people, sessions
+from chat_app.web import account, messages, ops, pages, people, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -29,7 +29,11 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/confirm", sessions.Confirm),
     (r"/rooms", pages.Rooms),
     (rf"/rooms/{_SLUG}", pages.RoomPage),
-    (rf"/rooms/{_SLUG}/messages", pages.RoomMessages),
+    (rf"/rooms/{_SLUG}/messages", messages.RoomMessages),
+    (rf"/rooms/{_SLUG}/messages/{_ID}/versions", messages.MessageVersions),
+    (rf"/rooms/{_SLUG}/pins", messages.RoomPins),
+    (rf"/rooms/{_SLUG}/names", messages.RoomNames),
+    (r"/names", messages.Names),
     (r"/account", account.AccountPage),
     (r"/account/password", account.Password),
     (r"/account/sessions/end-others", account.EndOthers),
