@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, func, select
 
 from chat_app.backends.sql.schema import accounts, mentions, messages, reactions
 from chat_app.models import Reaction, ReplyTo
 
 USERS_LIMIT = 20
 """People named of one emoji; the others are only counted."""
+_NEVER_MS = 2**62
 
 
 def replies(connection: Connection, message_ids: Collection[str]) -> dict[tuple[str, str], ReplyTo]:
@@ -46,25 +47,23 @@ def reactions_on(connection: Connection, message_ids: Collection[str]) -> dict[s
     """The reactions on messages, the oldest emoji first, each with the first of its people."""
     if not message_ids:
         return {}
-    same = [reactions.c.message_id, reactions.c.emoji]
-    each = (
+    totals = (
         select(
-            *same,
-            reactions.c.account_id,
-            func.count().over(partition_by=same).label("count"),
-            func.min(reactions.c.created_ms).over(partition_by=same).label("first"),
-            func.row_number()
-            .over(partition_by=same, order_by=[reactions.c.created_ms, reactions.c.account_id])
-            .label("place"),
+            reactions.c.message_id,
+            reactions.c.emoji,
+            func.count().label("count"),
+            func.min(reactions.c.created_ms).label("first_ms"),
         )
         .where(reactions.c.message_id.in_(list(message_ids)))
+        .group_by(reactions.c.message_id, reactions.c.emoji)
         .subquery()
     )
     chosen = (
-        select(each.c.message_id, each.c.emoji, each.c.count, accounts.c.id, accounts.c.name)
-        .join_from(each, accounts, accounts.c.id == each.c.account_id)
-        .where(each.c.place <= USERS_LIMIT)
-        .order_by(each.c.first, each.c.emoji, each.c.place)
+        select(totals.c.message_id, totals.c.emoji, totals.c.count, accounts.c.id, accounts.c.name)
+        .select_from(totals)
+        .join(reactions, _of(reactions, totals) & (reactions.c.created_ms <= _last_ms(totals)))
+        .join(accounts, accounts.c.id == reactions.c.account_id)
+        .order_by(totals.c.first_ms, totals.c.emoji, reactions.c.created_ms, reactions.c.account_id)
     )
     found: dict[str, dict[str, tuple[int, list[tuple[str, str]]]]] = {}
     for message_id, emoji, count, account_id, name in connection.execute(chosen):
@@ -75,3 +74,14 @@ def reactions_on(connection: Connection, message_ids: Collection[str]) -> dict[s
         )
         for message_id, of_message in found.items()
     }
+
+
+def _last_ms(totals: FromClause) -> ColumnElement[int]:
+    """When the last one of the people reacted who are named: the index leads there without counting all."""
+    each = reactions.alias("each")
+    place = select(each.c.created_ms).where(_of(each, totals)).order_by(each.c.created_ms)
+    return func.coalesce(place.limit(1).offset(USERS_LIMIT - 1).scalar_subquery(), _NEVER_MS)
+
+
+def _of(table: FromClause, totals: FromClause) -> ColumnElement[bool]:
+    return (table.c.message_id == totals.c.message_id) & (table.c.emoji == totals.c.emoji)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from chat_app.backends.sql.marks import named_in, reactions_on, replies
 from chat_app.backends.sql.schema import accounts, messages, rooms
@@ -39,53 +39,60 @@ def select_messages() -> Select[*tuple[Any, ...]]:
 
 
 def message_of(row: Row[*tuple[Any, ...]] | tuple[Any, ...]) -> Message:
-    """The message in a row of `select_messages`, without what stands beside it."""
-    return Message(*row[: len(_PLAIN)])
+    """The message in a row of `select_messages`, without what other tables hold beside it."""
+    _, here, pinned_ms = row[-3:]
+    fields: tuple[Any, ...] = (*row[:-3], None, (), bool(here), pinned_ms)
+    return Message(*fields)
 
 
 def messages_of(connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Message]:
     """The messages in rows of `select_messages`, with what stands beside them."""
     given = list(rows)
-    plain = [message_of(row) for row in given]
+    found = [message_of(row) for row in given]
     answered = replies(connection, {row[-3] for row in given} - {None})
-    named = named_in(connection, [message.id for message in plain if "@" in message.text])
-    reacted = reactions_on(connection, [message.id for message in plain if message.rev != message.seq])
-    found = []
-    for message, (reply_to, here, pinned_ms) in zip(plain, (row[-3:] for row in given), strict=True):
-        mentions, reactions = named.get(message.id, ()), reacted.get(message.id, ())
-        if reply_to or here or pinned_ms or mentions or reactions:
-            message = structs.replace(
-                message,
-                reply_to=answered.get((message.room_id, reply_to)),
-                mentions=mentions,
-                here=bool(here),
-                pinned_ms=pinned_ms,
-                reactions=reactions,
-            )
-        found.append(message)
-    return found
+    named = named_in(connection, [message.id for message in found if "@" in message.text])
+    reacted = reactions_on(connection, [message.id for message in found if message.rev != message.seq])
+    if not (answered or named or reacted):
+        return found
+    return [
+        structs.replace(
+            message,
+            reply_to=answered.get((message.room_id, row[-3])),
+            mentions=named.get(message.id, ()),
+            reactions=reacted.get(message.id, ()),
+        )
+        for message, row in zip(found, given, strict=True)
+    ]
 
 
 def find(connection: Connection, room_id: str, message_id: str) -> Message | None:
     """One message of a room in its state now."""
-    chosen = (messages.c.id == message_id) & (messages.c.room_id == room_id)
-    found = messages_of(connection, connection.execute(select_messages().where(chosen)))
+    found = messages_of(connection, connection.execute(select_messages().where(_is(room_id, message_id))))
     return found[0] if found else None
 
 
 def changeable(connection: Connection, room_id: str, message_id: str) -> tuple[int, Message]:
-    """The room's head, held until the commit, and the message. Raises `NotFound` for one that is not there or
-    was deleted, `Forbidden` for a notice.
+    """The room's head, held until the commit, and the message without what other tables hold beside it.
+
+    Raises `NotFound` for one that is not there or was deleted, `Forbidden` for a notice.
     """
     head = connection.execute(
         select(rooms.c.seq).where(rooms.c.id == room_id).with_for_update()
     ).scalar_one_or_none()
-    message = find(connection, room_id, message_id)
+    row = connection.execute(select_messages().where(_is(room_id, message_id))).one_or_none()
+    message = None if row is None else message_of(row)
     if head is None or message is None or message.deleted_ms is not None:
         raise NotFound("There is no such message.")
     if message.notice is not None:
         raise Forbidden("Nobody wrote this line, so nobody changes it.")
     return head, message
+
+
+def unchanged(connection: Connection, kind: ChangeKind, message: Message) -> Committed:
+    """It is so already: no `seq` is taken."""
+    now = find(connection, message.room_id, message.id)
+    assert now is not None
+    return Committed(kind, message.room_id, now.rev, now, duplicate=True)
 
 
 def changed(
@@ -104,3 +111,7 @@ def changed(
     after = find(connection, message.room_id, message.id)
     assert after is not None
     return Committed(kind, message.room_id, seq, after, mentioned=mentioned)
+
+
+def _is(room_id: str, message_id: str) -> ColumnElement[bool]:
+    return (messages.c.id == message_id) & (messages.c.room_id == room_id)

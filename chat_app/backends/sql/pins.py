@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from chat_app.backends.sql.messages import changeable, changed, messages_of, select_messages
+from chat_app.backends.sql.messages import changeable, changed, messages_of, select_messages, unchanged
 from chat_app.backends.sql.schema import messages
 from chat_app.errors import ChatError
 from chat_app.models import Committed, Message, Pin
@@ -20,7 +20,7 @@ def pin(connection: Connection, change: Pin) -> Committed:
     """Store it; a duplicate where it is so already. Raises `NotFound`, `Forbidden`, `ChatError` too_large."""
     head, message = changeable(connection, change.room_id, change.message_id)
     if (message.pinned_ms is not None) == change.pinned:
-        return Committed("pinned", message.room_id, message.rev, message, duplicate=True)
+        return unchanged(connection, "pinned", message)
     if change.pinned:
         stored = select(func.count()).select_from(messages).where(_pinned(change.room_id))
         if connection.execute(stored).scalar_one() >= PINS_LIMIT:

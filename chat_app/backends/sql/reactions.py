@@ -5,9 +5,9 @@ Who may react was asked before (`core/marks.py`).
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from chat_app.backends.sql.messages import changeable, changed
+from chat_app.backends.sql.messages import changeable, changed, unchanged
 from chat_app.backends.sql.schema import reactions
 from chat_app.errors import ChatError
 from chat_app.models import Committed, React
@@ -26,13 +26,11 @@ def react(connection: Connection, change: React) -> Committed:
     )
     there = connection.execute(select(reactions.c.emoji).where(own)).first() is not None
     if there != change.remove:
-        return Committed("reacted", message.room_id, message.rev, message, duplicate=True)
+        return unchanged(connection, "reacted", message)
     if change.remove:
         connection.execute(delete(reactions).where(own))
     else:
-        known = {reaction.emoji for reaction in message.reactions}
-        if change.emoji not in known and len(known) >= EMOJI_LIMIT:
-            raise ChatError("too_large", f"A message has at most {EMOJI_LIMIT} different reactions.")
+        _check_number(connection, change)
         connection.execute(
             insert(reactions).values(
                 message_id=message.id,
@@ -42,6 +40,16 @@ def react(connection: Connection, change: React) -> Committed:
             )
         )
     return changed(connection, "reacted", message, head + 1)
+
+
+def _check_number(connection: Connection, change: React) -> None:
+    on_message = reactions.c.message_id == change.message_id
+    same = select(reactions.c.emoji).where(on_message, reactions.c.emoji == change.emoji).limit(1)
+    if connection.execute(same).first() is not None:
+        return
+    different = select(func.count(reactions.c.emoji.distinct())).where(on_message)
+    if connection.execute(different).scalar_one() >= EMOJI_LIMIT:
+        raise ChatError("too_large", f"A message has at most {EMOJI_LIMIT} different reactions.")
 
 
 def forget_reactions(connection: Connection, message_id: str) -> None:

@@ -150,6 +150,7 @@ reactions = Table(
     Column("emoji", String, primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
     Column("created_ms", BigInteger, nullable=False),
+    Index("ix_reactions_first", "message_id", "emoji", "created_ms", "account_id"),
 )
 
 message_versions = Table(

@@ -59,6 +59,7 @@ def _extend_messages() -> None:
         sa.Column("account_id", sa.String, sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
     )
+    op.create_index("ix_reactions_first", "reactions", ["message_id", "emoji", "created_ms", "account_id"])
     op.create_table(
         "message_versions",
         sa.Column("message_id", sa.String, sa.ForeignKey("messages.id"), primary_key=True),
