@@ -18,7 +18,6 @@ from chat_app.models import (
     NoticeKind,
     Posting,
     Reaction,
-    ReplyTo,
     Role,
     RoomKind,
     rfc3339,
@@ -250,30 +249,26 @@ encode = _encoder.encode
 def message_view(message: Message, slug: str) -> MessageView:
     """What clients see of a message; a deleted one has no text, and `html` only differs from plain text."""
     deleted = message.deleted_ms is not None
-    notice = message.notice
-    return MessageView(
-        id=message.id,
-        room=slug,
-        seq=message.seq,
-        from_=message.author,
-        user_id=message.account_id,
-        sent_at=rfc3339(message.sent_ms),
-        text=UNSET if deleted else message.text if notice is None else notice_text(message),
-        html=UNSET if deleted or message.html is None else message.html,
-        nonce=UNSET if message.nonce is None else message.nonce,
-        edited_at=UNSET if message.edited_ms is None else rfc3339(message.edited_ms),
-        deleted_at=UNSET if message.deleted_ms is None else rfc3339(message.deleted_ms),
-        notice=UNSET if notice is None else NoticeView(notice, message.text),
-        reply_to=UNSET if message.reply_to is None else _reply_view(message.reply_to),
-        mentions=message.mentions or UNSET,
-        here=True if message.here else UNSET,
-        pinned_at=UNSET if message.pinned_ms is None else rfc3339(message.pinned_ms),
-        reactions=[_reaction_view(one) for one in message.reactions] if message.reactions else UNSET,
+    notice, reply = message.notice, message.reply_to
+    return MessageView(  # in the order of its fields: by name it costs half as much again
+        message.id,
+        slug,
+        message.seq,
+        message.author,
+        message.account_id,
+        rfc3339(message.sent_ms),
+        UNSET if deleted else message.text if notice is None else notice_text(message),
+        UNSET if deleted or message.html is None else message.html,
+        UNSET if message.nonce is None else message.nonce,
+        UNSET if message.edited_ms is None else rfc3339(message.edited_ms),
+        UNSET if message.deleted_ms is None else rfc3339(message.deleted_ms),
+        UNSET if notice is None else NoticeView(notice, message.text),
+        UNSET if reply is None else ReplyView(reply.id, reply.seq, reply.author, reply.account_id),
+        message.mentions or UNSET,
+        True if message.here else UNSET,
+        UNSET if message.pinned_ms is None else rfc3339(message.pinned_ms),
+        [_reaction_view(one) for one in message.reactions] if message.reactions else UNSET,
     )
-
-
-def _reply_view(reply: ReplyTo) -> ReplyView:
-    return ReplyView(reply.id, reply.seq, reply.author, reply.account_id)
 
 
 def _reaction_view(reaction: Reaction) -> ReactionView:

@@ -27,7 +27,7 @@ ChangeKind = Literal["message", "edited", "deleted", "reacted", "pinned"]
 def rfc3339(moment_ms: int) -> str:
     """`2026-01-02T03:04:05.678Z` for milliseconds since 1970 (RFC 3339)."""
     seconds, milliseconds = divmod(moment_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{milliseconds:03d}Z"
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -131,9 +131,11 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
         if key is not None:
             known[key] = message
         rows.append(_row(post, seq))
-        also = called(post.present, accounts_named, author_id=post.account_id)
-        of_mentions += mention_rows(message, accounts_named, also)
-        results.append(Committed("message", post.room_id, seq, message, mentioned=accounts_named + also))
+        if accounts_named or post.present:
+            also = called(post.present, accounts_named, author_id=post.account_id)
+            of_mentions += mention_rows(message, accounts_named, also)
+            accounts_named += also
+        results.append(Committed("message", post.room_id, seq, message, mentioned=accounts_named))
     if rows:
         connection.execute(insert(messages), rows)
         changed = {row["room_id"] for row in rows}
