@@ -55,6 +55,8 @@ def test_a_reply_names_the_message_it_answers_and_nothing_of_its_text(tmp_path: 
         assert (await now(store, reply)).reply_to == ReplyTo(first.id, 1, "id-ann", "Anna")
         await store.delete(first, "ann")
         assert (await now(store, reply)).reply_to == ReplyTo(first.id, 1, "id-ann", "Anna")
+        late = await store.post("bob", "to nobody", reply_to=first.id)  # it went while this was written
+        assert late.reply_to == ReplyTo(first.id, 1, "id-ann", "Anna")
         assert (await store.delete(reply, "bob")).message.reply_to is None
 
     run(tmp_path, scenario)

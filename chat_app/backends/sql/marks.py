@@ -7,8 +7,9 @@ that there is nothing to find.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, bindparam, func, select
 
 from chat_app.backends.sql.schema import accounts, mentions, messages, reactions
 from chat_app.models import Reaction, ReplyTo
@@ -47,26 +48,10 @@ def reactions_on(connection: Connection, message_ids: Collection[str]) -> dict[s
     """The reactions on messages, the oldest emoji first, each with the first of its people."""
     if not message_ids:
         return {}
-    totals = (
-        select(
-            reactions.c.message_id,
-            reactions.c.emoji,
-            func.count().label("count"),
-            func.min(reactions.c.created_ms).label("first_ms"),
-        )
-        .where(reactions.c.message_id.in_(list(message_ids)))
-        .group_by(reactions.c.message_id, reactions.c.emoji)
-        .subquery()
-    )
-    chosen = (
-        select(totals.c.message_id, totals.c.emoji, totals.c.count, accounts.c.id, accounts.c.name)
-        .select_from(totals)
-        .join(reactions, _of(reactions, totals) & (reactions.c.created_ms <= _last_ms(totals)))
-        .join(accounts, accounts.c.id == reactions.c.account_id)
-        .order_by(totals.c.first_ms, totals.c.emoji, reactions.c.created_ms, reactions.c.account_id)
-    )
     found: dict[str, dict[str, tuple[int, list[tuple[str, str]]]]] = {}
-    for message_id, emoji, count, account_id, name in connection.execute(chosen):
+    for message_id, emoji, count, account_id, name in connection.execute(
+        _REACTIONS, {"ids": list(message_ids)}
+    ):
         found.setdefault(message_id, {}).setdefault(emoji, (count, []))[1].append((account_id, name))
     return {
         message_id: tuple(
@@ -85,3 +70,28 @@ def _last_ms(totals: FromClause) -> ColumnElement[int]:
 
 def _of(table: FromClause, totals: FromClause) -> ColumnElement[bool]:
     return (table.c.message_id == totals.c.message_id) & (table.c.emoji == totals.c.emoji)
+
+
+def _select_reactions() -> Select[*tuple[Any, ...]]:
+    """Of the messages `ids`; made once, for making it takes as long as running it."""
+    totals = (
+        select(
+            reactions.c.message_id,
+            reactions.c.emoji,
+            func.count().label("count"),
+            func.min(reactions.c.created_ms).label("first_ms"),
+        )
+        .where(reactions.c.message_id.in_(bindparam("ids", expanding=True)))
+        .group_by(reactions.c.message_id, reactions.c.emoji)
+        .subquery()
+    )
+    return (
+        select(totals.c.message_id, totals.c.emoji, totals.c.count, accounts.c.id, accounts.c.name)
+        .select_from(totals)
+        .join(reactions, _of(reactions, totals) & (reactions.c.created_ms <= _last_ms(totals)))
+        .join(accounts, accounts.c.id == reactions.c.account_id)
+        .order_by(totals.c.first_ms, totals.c.emoji, reactions.c.created_ms, reactions.c.account_id)
+    )
+
+
+_REACTIONS = _select_reactions()
