@@ -36,7 +36,7 @@ from chat_app.core.message_limits import Limits
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
-from chat_app.emojis import known
+from chat_app.emojis import load
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics
 from chat_app.models import Account
@@ -115,7 +115,7 @@ async def open_app(
             listener.listen(1024)
         server.add_sockets(listeners)
         services.state.ready = True
-        services.tasks.start(_load_emojis())
+        services.tasks.start(asyncio.to_thread(load))
         app = App(services, server, port)
         stack.push_async_callback(_stop, app)
         announce(f"Roomlog serves on http://{_shown(settings.address)}:{port}")
@@ -246,10 +246,6 @@ def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
         periodic = PeriodicCallback(callback, timedelta(seconds=seconds))  # type: ignore[arg-type]
         periodic.start()
         stack.callback(periodic.stop)
-
-
-async def _load_emojis() -> None:
-    await asyncio.to_thread(known)
 
 
 def _renew(connections: Connections, registry: Registry, account: Account) -> None:

@@ -30,3 +30,8 @@ def as_emoji(raw: str) -> str | None:
     if not 1 <= len(raw) <= LENGTH_LIMIT or raw.isascii():
         return None
     return known().get(raw)
+
+
+def load() -> None:
+    """So that nobody waits for the list later."""
+    known()

@@ -1,6 +1,6 @@
 """The WebSocket contract as types: decoding what a client sent, and what a text may be.
 
-What a client is sent stands in `frames` and is had from here as well.
+What a client is sent stands in `frames` and `message_views` and is had from here as well.
 
 Called by the core and the web floor; knows no connection. docs/protocol.md is the same in words, and a test
 compares them.
@@ -26,16 +26,11 @@ from chat_app.frames import (
     LimitsView as LimitsView,
     MemberView as MemberView,
     MessageFrame as MessageFrame,
-    MessageView as MessageView,
-    NoticeView as NoticeView,
-    PersonView as PersonView,
     PinnedFrame as PinnedFrame,
     PresenceFrame as PresenceFrame,
     ReactedFrame as ReactedFrame,
-    ReactionView as ReactionView,
     ReadFrame as ReadFrame,
     RemovedFrame as RemovedFrame,
-    ReplyView as ReplyView,
     RoomFrame as RoomFrame,
     SystemFrame as SystemFrame,
     TypingFrame as TypingFrame,
@@ -46,6 +41,13 @@ from chat_app.frames import (
     encode as encode,
     event_frame as event_frame,
     frame as frame,
+)
+from chat_app.message_views import (
+    MessageView as MessageView,
+    NoticeView as NoticeView,
+    PersonView as PersonView,
+    ReactionView as ReactionView,
+    ReplyView as ReplyView,
     message_view as message_view,
     notice_text as notice_text,
 )

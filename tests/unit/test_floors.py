@@ -11,6 +11,7 @@ FACTS = {
     "models",
     "protocol",
     "frames",
+    "message_views",
     "emojis",
     "settings",
     "logs",
