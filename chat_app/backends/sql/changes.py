@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
@@ -50,8 +50,8 @@ class _MessageRow(TypedDict):
     html: str | None
     nonce: str | None
     sent_ms: int
-    reply_to: str | None
-    here: bool
+    reply_to: NotRequired[str | None]
+    here: NotRequired[bool]
 
 
 def store_changes(connection: Connection, changes: Sequence[Change]) -> list[Committed | ChatError]:
@@ -109,6 +109,7 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
     named = _mentioned(connection, posts)
     results: list[Committed | ChatError] = []
     answered = _answered(connection, posts)
+    more = any(post.reply_to is not None or post.present is not None for post in posts)
     rows: list[_MessageRow] = []
     of_mentions: list[dict[str, Any]] = []
     for post, accounts_named in zip(posts, named, strict=True):
@@ -130,7 +131,7 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
         message = _message(post, seq, accounts_named, reply_to)
         if key is not None:
             known[key] = message
-        rows.append(_row(post, seq))
+        rows.append(_row(post, seq, more=more))
         if accounts_named or post.present:
             also = called(post.present, accounts_named, author_id=post.account_id)
             of_mentions += mention_rows(message, accounts_named, also)
@@ -201,8 +202,9 @@ def _message(post: Post, seq: int, named: tuple[str, ...], reply_to: ReplyTo | N
     )
 
 
-def _row(post: Post, seq: int) -> _MessageRow:
-    return {
+def _row(post: Post, seq: int, *, more: bool) -> _MessageRow:
+    """`more`: whether any of those stored with it is more than a plain message; the rows have one form."""
+    row: _MessageRow = {
         "id": post.id,
         "room_id": post.room_id,
         "seq": seq,
@@ -212,6 +214,7 @@ def _row(post: Post, seq: int) -> _MessageRow:
         "html": post.html,
         "nonce": post.nonce,
         "sent_ms": post.sent_ms,
-        "reply_to": post.reply_to,
-        "here": post.present is not None,
     }
+    if more:
+        row["reply_to"], row["here"] = post.reply_to, post.present is not None
+    return row
