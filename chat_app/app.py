@@ -27,14 +27,17 @@ from tornado.ioloop import PeriodicCallback
 from chat_app.backends.passwords import Passwords
 from chat_app.backends.sql.database import DatabaseError, SqlDatabase, open_database, restore_database
 from chat_app.core.administration import Administration
-from chat_app.core.chat import Chat, Limits
+from chat_app.core.chat import Chat
+from chat_app.core.completion import Completion
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
 from chat_app.core.limits import SlidingWindow
 from chat_app.core.management import Management
+from chat_app.core.message_limits import Limits
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
+from chat_app.emojis import load
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics, Turns
@@ -165,6 +168,7 @@ async def open_app(
             listener.listen(BACKLOG)
         server.add_sockets(listeners)
         services.state.ready = True
+        services.tasks.start(asyncio.to_thread(load))
         app = App(services, server, port)
         stack.push_async_callback(_stop, app)
         announce(f"Roomlog serves on http://{_shown(settings.address)}:{port}")
@@ -218,6 +222,8 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
     stack.callback(passwords.close)
     tasks = Tasks(metrics.errors.inc)
     stack.push_async_callback(tasks.close)
+    if not settings.edit_history:
+        await database.history.forget_versions()
     registry = Registry(history=database.history, history_limit=settings.history_limit, tasks=tasks)
     members = await database.rooms.members()
     for info in await database.rooms.all():
@@ -245,6 +251,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
         unreads=unreads,
         limits=limits,
         max_message_length=settings.max_message_length,
+        edit_history=settings.edit_history,
         metrics=metrics,
     )
     services = Services(
@@ -254,6 +261,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
         database=database,
         chat=chat,
         management=Management(database=database, registry=registry, connections=connections, unreads=unreads),
+        completion=Completion(accounts=database.accounts, connections=connections),
         registry=registry,
         connections=connections,
         unreads=unreads,

@@ -123,8 +123,7 @@ def restore(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def smoke(arguments: argparse.Namespace, settings: Settings) -> int:
-    from chat_app.smoke import SmokeError
-    from chat_app.smoke import smoke as try_out
+    from chat_app.smoke import SmokeError, smoke as try_out
 
     try:
         password = _password(arguments)

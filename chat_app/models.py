@@ -23,6 +23,8 @@ NoticeKind = Literal[
     "added", "removed", "left", "manager", "title", "topic", "archived", "restored", "posting"
 ]
 """What a line in the log that nobody wrote tells of the room."""
+ChangeKind = Literal["message", "edited", "deleted", "reacted", "pinned"]
+"""What happened to a message; `pinned` tells both ways."""
 
 
 def rfc3339(moment_ms: int) -> str:
@@ -107,6 +109,23 @@ class RoomSurvey(msgspec.Struct, frozen=True):
     created_by: str | None
 
 
+class ReplyTo(msgspec.Struct, frozen=True):
+    """The message that another one answers: never its text, which may change or go."""
+
+    id: str
+    seq: int
+    account_id: str
+    author: str
+
+
+class Reaction(msgspec.Struct, frozen=True):
+    """One emoji on a message; `users`: ids and names, the first ones only, the earliest first."""
+
+    emoji: str
+    count: int
+    users: tuple[tuple[str, str], ...]
+
+
 class Message(msgspec.Struct, frozen=True):
     """A message in its state now. `seq`: when it was posted; `rev`: the room's seq when it last changed."""
 
@@ -125,6 +144,14 @@ class Message(msgspec.Struct, frozen=True):
     deleted_ms: int | None = None
     notice: NoticeKind | None = None
     """Set where nobody wrote it: `text` is then the name, title or topic that it tells of."""
+    reply_to: ReplyTo | None = None
+    mentions: tuple[str, ...] = ()
+    """Ids of the accounts that the text names with @, sorted."""
+    here: bool = False
+    """Whether it called everybody who was present."""
+    pinned_ms: int | None = None
+    reactions: tuple[Reaction, ...] = ()
+    """The oldest emoji first."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -138,6 +165,10 @@ class Post(msgspec.Struct, frozen=True):
     html: str | None
     nonce: str | None
     sent_ms: int
+    reply_to: str | None = None
+    """Id of a message of the same room."""
+    present: tuple[str, ...] | None = None
+    """Who is called by an @here that counts; None: there is none."""
 
 
 class Amend(msgspec.Struct, frozen=True):
@@ -155,6 +186,30 @@ class Amend(msgspec.Struct, frozen=True):
     edit_window_ms: int = 86_400_000
     refusal: ChatError | None = None
     """What else speaks against it (its text, a limit): told to who might do it; then nothing is stored."""
+    present: tuple[str, ...] | None = None
+    """As in `Post`; an @here that was there before calls nobody again."""
+    keep_version: bool = False
+    """Whether the text that an edit replaces is kept."""
+
+
+class React(msgspec.Struct, frozen=True):
+    """An emoji to put on a message, or to take away again."""
+
+    room_id: str
+    message_id: str
+    account_id: str
+    emoji: str
+    at_ms: int
+    remove: bool = False
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """A message to pin in its room, or to unpin."""
+
+    room_id: str
+    message_id: str
+    at_ms: int
+    pinned: bool = True
 
 
 class Manage(msgspec.Struct, frozen=True):
@@ -173,19 +228,21 @@ class Manage(msgspec.Struct, frozen=True):
     """The new title, topic or posting."""
 
 
-Change = Post | Amend | Manage
+Change = Post | Amend | React | Pin | Manage
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What a change became. `duplicate`: the nonce was known, nothing was stored, this is the first one."""
+    """What a change became. `duplicate`: it was so already (a known nonce, the same reaction again); nothing
+    was stored, this is what stands there.
+    """
 
-    kind: Literal["message", "edited", "deleted"]
+    kind: ChangeKind
     room_id: str
     seq: int
     message: Message
     duplicate: bool = False
     mentioned: tuple[str, ...] = ()
-    """Ids of the accounts that the text names with @."""
+    """Ids of the accounts that the text names with @ or calls with @here."""
     room: RoomInfo | None = None
     """The room as it is now, where that changed."""
     members: tuple[Member, ...] = ()
@@ -200,6 +257,21 @@ class Page(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     seq: int
     more: bool
+
+
+class Context(msgspec.Struct, frozen=True):
+    """Messages from the middle of a room, oldest first; `more`: there are older ones, `newer`: newer ones."""
+
+    messages: tuple[Message, ...]
+    more: bool
+    newer: bool
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A text that a message had before; `at_ms`: since when."""
+
+    text: str
+    at_ms: int
 
 
 class JoinLink(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from chat_app.models import (
     Account,
     Change,
     Committed,
+    Context,
     JoinLink,
     Member,
     Message,
@@ -28,6 +29,7 @@ from chat_app.models import (
     SearchQuery,
     Session,
     Unread,
+    Version,
 )
 
 Done = Callable[["Committed | ChatError"], None]
@@ -61,6 +63,24 @@ class History(Protocol):
 
     async def get(self, room_id: str, message_id: str) -> Message | None:
         """One message in its state now."""
+
+    async def some(self, room_id: str, message_ids: Collection[str]) -> list[Message]:
+        """Those of the messages that are in the room, oldest first."""
+
+    async def around(self, room_id: str, seq: int, *, limit: int) -> Context:
+        """`limit` messages: half of them before `seq`, the others from it on."""
+
+    async def after(self, room_id: str, seq: int, *, limit: int) -> Context:
+        """The `limit` messages after `seq`."""
+
+    async def pinned(self, room_id: str) -> list[Message]:
+        """What is pinned in the room, the latest pin first."""
+
+    async def versions(self, message_id: str) -> list[Version]:
+        """The earlier texts of a message that were kept, oldest first."""
+
+    async def forget_versions(self) -> None:
+        """No earlier text of any message is left."""
 
 
 class Search(Protocol):
@@ -120,6 +140,12 @@ class Accounts(Protocol):
 
     async def all(self) -> list[Account]:
         """Every account by name."""
+
+    async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
+        """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`, by name.
+
+        With `room_id` only those who see the room, and before the others who spoke in it lately.
+        """
 
     async def has_owner(self) -> bool:
         """Whether the first owner was made."""

@@ -1,5 +1,6 @@
-"""The WebSocket contract as types: decoding what a client sent, encoding what it is sent, and what a text may
-be.
+"""The WebSocket contract as types: decoding what a client sent, and what a text may be.
+
+What a client is sent stands in `frames` and `message_views` and is had from here as well.
 
 Called by the core and the web floor; knows no connection. docs/protocol.md is the same in words, and a test
 compares them.
@@ -8,15 +9,48 @@ compares them.
 from __future__ import annotations
 
 import re
-import struct
 import unicodedata
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
+from chat_app.emojis import as_emoji
 from chat_app.errors import ChatError
-from chat_app.models import Message, NoticeKind, Posting, Role, RoomKind, rfc3339
+from chat_app.frames import (
+    AckFrame as AckFrame,
+    DeletedFrame as DeletedFrame,
+    EditedFrame as EditedFrame,
+    ErrorFrame as ErrorFrame,
+    HeartbeatFrame as HeartbeatFrame,
+    HistoryFrame as HistoryFrame,
+    LimitsView as LimitsView,
+    MemberView as MemberView,
+    MessageFrame as MessageFrame,
+    PinnedFrame as PinnedFrame,
+    PresenceFrame as PresenceFrame,
+    ReactedFrame as ReactedFrame,
+    ReadFrame as ReadFrame,
+    RemovedFrame as RemovedFrame,
+    RoomFrame as RoomFrame,
+    SystemFrame as SystemFrame,
+    TypingFrame as TypingFrame,
+    UnreadFrame as UnreadFrame,
+    UserView as UserView,
+    change_frame as change_frame,
+    change_frames as change_frames,
+    encode as encode,
+    event_frame as event_frame,
+    frame as frame,
+)
+from chat_app.message_views import (
+    MessageView as MessageView,
+    NoticeView as NoticeView,
+    PersonView as PersonView,
+    ReactionView as ReactionView,
+    ReplyView as ReplyView,
+    message_view as message_view,
+    notice_text as notice_text,
+)
 
 FRAME_LIMIT_BYTES = 16 * 1024
 SLUG = re.compile(r"[a-zA-Z0-9_-]{1,32}\Z")
@@ -35,12 +69,13 @@ ErrorCode = Literal[
 # -- from the client --------------------
 
 
-class PostEvent(msgspec.Struct, tag="message", frozen=True):
+class PostEvent(msgspec.Struct, tag="message", frozen=True, rename={"reply_to": "replyTo"}):
     """Post a message."""
 
     text: str
     room: str | None = None
     nonce: str | None = None
+    reply_to: str | None = None
 
 
 class EditEvent(msgspec.Struct, tag="edit", frozen=True):
@@ -53,6 +88,29 @@ class EditEvent(msgspec.Struct, tag="edit", frozen=True):
 
 class DeleteEvent(msgspec.Struct, tag="delete", frozen=True):
     """Take the text of a message away."""
+
+    id: str
+    room: str | None = None
+
+
+class ReactEvent(msgspec.Struct, tag="react", frozen=True):
+    """Put an emoji on a message, or take it away again."""
+
+    id: str
+    emoji: str
+    remove: bool = False
+    room: str | None = None
+
+
+class PinEvent(msgspec.Struct, tag="pin", frozen=True):
+    """Pin a message in its room."""
+
+    id: str
+    room: str | None = None
+
+
+class UnpinEvent(msgspec.Struct, tag="unpin", frozen=True):
+    """Pin it no longer."""
 
     id: str
     room: str | None = None
@@ -85,8 +143,12 @@ class ReadEvent(msgspec.Struct, tag="read", frozen=True):
     room: str | None = None
 
 
-ClientEvent = PostEvent | EditEvent | DeleteEvent | JoinEvent | LeaveEvent | TypingEvent | ReadEvent
-_TYPES = {"message", "edit", "delete", "join", "leave", "typing", "read"}
+MessageEvent = EditEvent | DeleteEvent | ReactEvent | PinEvent | UnpinEvent
+"""What changes a message that is there."""
+ClientEvent = PostEvent | MessageEvent | JoinEvent | LeaveEvent | TypingEvent | ReadEvent
+_TYPES = {
+    "message", "edit", "delete", "react", "pin", "unpin", "join", "leave", "typing", "read",
+}  # fmt: skip
 _decoder = msgspec.json.Decoder(ClientEvent)
 _any_decoder = msgspec.json.Decoder()
 
@@ -148,8 +210,10 @@ def check(event: ClientEvent) -> None:
     if room is not None and not SLUG.match(room):
         raise ChatError("bad_request", "A room is named by 1 to 32 letters, digits, - and _.")
     match event:
-        case PostEvent(text=text, nonce=nonce):
+        case PostEvent(text=text, nonce=nonce, reply_to=reply_to):
             _check_text(text)
+            if reply_to is not None:
+                _check_id(reply_to)
             if nonce is not None and not 1 <= len(nonce) <= NONCE_LIMIT:
                 raise ChatError("bad_request", "A nonce has 1 to 64 characters.")
             if nonce is not None and not _sendable(nonce):
@@ -157,7 +221,11 @@ def check(event: ClientEvent) -> None:
         case EditEvent(text=text, id=message_id):
             _check_text(text)
             _check_id(message_id)
-        case DeleteEvent(id=message_id):
+        case ReactEvent(id=message_id, emoji=emoji):
+            _check_id(message_id)
+            if as_emoji(emoji) is None:
+                raise ChatError("bad_request", "A reaction is exactly one emoji.")
+        case DeleteEvent(id=message_id) | PinEvent(id=message_id) | UnpinEvent(id=message_id):
             _check_id(message_id)
         case JoinEvent(since=since, epoch=epoch):
             check_position(since, epoch)
@@ -213,246 +281,3 @@ def clean_text(text: str, *, limit: int) -> str:
     if limit and len(text) > limit:
         raise ChatError("too_large", "Message must be %(limit)s characters or less.", limit=limit)
     return text
-
-
-# -- to the client --------------------
-
-
-class UserView(msgspec.Struct, frozen=True):
-    """Who one is."""
-
-    id: str
-    name: str
-    role: Role
-
-
-class LimitsView(msgspec.Struct, frozen=True, rename="camel"):
-    """What a client has to know of the settings."""
-
-    max_message_length: int
-    rate_limit: int
-    rate_window_seconds: float
-    heartbeat_seconds: float
-
-
-class NoticeView(msgspec.Struct, frozen=True):
-    """What a line tells of the room that nobody wrote; `value`: the name, title or topic it is about."""
-
-    kind: NoticeKind
-    value: str
-
-
-class MessageView(
-    msgspec.Struct,
-    frozen=True,
-    rename={
-        "from_": "from",
-        "user_id": "userId",
-        "sent_at": "sentAt",
-        "edited_at": "editedAt",
-        "deleted_at": "deletedAt",
-    },
-):
-    """A message as clients see it, in its state now."""
-
-    id: str
-    room: str
-    seq: int
-    from_: str
-    user_id: str
-    sent_at: str
-    text: str | UnsetType = UNSET
-    html: str | UnsetType = UNSET
-    nonce: str | UnsetType = UNSET
-    edited_at: str | UnsetType = UNSET
-    deleted_at: str | UnsetType = UNSET
-    notice: NoticeView | UnsetType = UNSET
-
-
-class SystemFrame(msgspec.Struct, tag="system", frozen=True, rename="camel"):
-    """The first frame of a connection."""
-
-    message: str
-    client_id: str
-    user: UserView
-    limits: LimitsView
-
-
-class HistoryFrame(msgspec.Struct, tag="history", frozen=True):
-    """A page of a room's log."""
-
-    room: str
-    epoch: str
-    mode: Literal["latest", "resumed", "reset"]
-    messages: list[MessageView]
-    seq: int
-    more: bool
-
-
-class MessageFrame(msgspec.Struct, tag="message", frozen=True):
-    """A message was posted."""
-
-    room: str
-    seq: int
-    message: MessageView
-
-
-class EditedFrame(MessageFrame, tag="edited", frozen=True):
-    """A message was edited."""
-
-
-class DeletedFrame(MessageFrame, tag="deleted", frozen=True):
-    """A message was deleted."""
-
-
-class AckFrame(msgspec.Struct, tag="ack", frozen=True):
-    """A message with a nonce is committed."""
-
-    nonce: str
-    room: str
-    id: str
-    seq: int
-
-
-class PresenceFrame(msgspec.Struct, tag="presence", frozen=True):
-    """Who is here; `users` only in the first one after joining."""
-
-    room: str
-    online: int
-    joined: list[str]
-    left: list[str]
-    message: str
-    users: list[str] | msgspec.Raw | UnsetType = UNSET
-
-
-class TypingFrame(msgspec.Struct, tag="typing", frozen=True):
-    """Who is typing."""
-
-    room: str
-    users: list[str]
-
-
-class UnreadFrame(msgspec.Struct, tag="unread", frozen=True):
-    """How much of a room that is not followed here was not read."""
-
-    room: str
-    count: int
-    mentions: int
-
-
-class ReadFrame(msgspec.Struct, tag="read", frozen=True):
-    """Read on another connection of this account."""
-
-    room: str
-    seq: int
-
-
-class MemberView(msgspec.Struct, frozen=True):
-    """Somebody of a room that not everybody sees."""
-
-    id: str
-    name: str
-    manager: bool
-
-
-class RoomFrame(msgspec.Struct, tag="room", frozen=True):
-    """What a room is now, and what this account may do in it; `members` where not everybody sees it."""
-
-    room: str
-    title: str
-    kind: RoomKind
-    topic: str
-    archived: bool
-    posting: Posting
-    may: list[str]
-    members: list[MemberView] | UnsetType = UNSET
-
-
-class RemovedFrame(msgspec.Struct, tag="removed", frozen=True):
-    """No longer allowed in this room."""
-
-    room: str
-
-
-class HeartbeatFrame(msgspec.Struct, tag="heartbeat", frozen=True):
-    """How far this connection was sent everything, by room."""
-
-    heads: dict[str, int]
-
-
-class ErrorFrame(msgspec.Struct, tag="error", frozen=True, rename={"retry_after": "retryAfter"}):
-    """Why an event was refused."""
-
-    code: str
-    message: str
-    nonce: str | UnsetType = UNSET
-    room: str | UnsetType = UNSET
-    retry_after: float | UnsetType = UNSET
-
-
-_KINDS = {"message": MessageFrame, "edited": EditedFrame, "deleted": DeletedFrame}
-_encoder = msgspec.json.Encoder()
-encode = _encoder.encode
-
-
-def message_view(message: Message, slug: str) -> MessageView:
-    """What clients see of a message; a deleted one has no text, and `html` only differs from plain text."""
-    deleted = message.deleted_ms is not None
-    notice = message.notice
-    return MessageView(
-        id=message.id,
-        room=slug,
-        seq=message.seq,
-        from_=message.author,
-        user_id=message.account_id,
-        sent_at=rfc3339(message.sent_ms),
-        text=UNSET if deleted else message.text if notice is None else notice_text(message),
-        html=UNSET if deleted or message.html is None else message.html,
-        nonce=UNSET if message.nonce is None else message.nonce,
-        edited_at=UNSET if message.edited_ms is None else rfc3339(message.edited_ms),
-        deleted_at=UNSET if message.deleted_ms is None else rfc3339(message.deleted_ms),
-        notice=UNSET if notice is None else NoticeView(notice, message.text),
-    )
-
-
-_NOTICES: dict[NoticeKind, str] = {
-    "added": "{author} added {value}.",
-    "removed": "{author} removed {value}.",
-    "left": "{author} left.",
-    "manager": "{author} made {value} a manager.",
-    "title": "{author} renamed the room to {value}.",
-    "topic": "{author} set the topic: {value}",
-    "archived": "{author} archived the room.",
-    "restored": "{author} restored the room.",
-    "posting": "{author} changed who may write: {value}.",
-}
-
-
-def notice_text(message: Message) -> str:
-    """A notice as an English sentence, for clients that know nothing of notices."""
-    assert message.notice is not None
-    if message.notice == "topic" and not message.text:
-        return f"{message.author} removed the topic."
-    return _NOTICES[message.notice].format(author=message.author, value=message.text)
-
-
-def change_frame(
-    kind: Literal["message", "edited", "deleted"], seq: int, message: Message, slug: str
-) -> bytes:
-    """The WebSocket frame that tells a change, ready for every socket."""
-    return frame(_encoder.encode(_KINDS[kind](room=slug, seq=seq, message=message_view(message, slug))))
-
-
-def frame(payload: bytes, *, opcode: int = 0x1) -> bytes:
-    """An unmasked, unfragmented frame (RFC 6455 section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
-    if size < 65536:
-        return struct.pack("!BBH", 0x80 | opcode, 126, size) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
-
-
-def event_frame(event: msgspec.Struct) -> bytes:
-    """The text frame of one event."""
-    return frame(_encoder.encode(event))

@@ -44,6 +44,7 @@ class Settings:
     registration: Registration
     history_limit: int
     max_message_length: int
+    edit_history: bool
     rate_limit: int
     rate_window_seconds: float
     account_rate_limit: int
@@ -208,6 +209,12 @@ def _registration(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text not in ("off", "on"):
+        raise ValueError(f"{text!r} is neither off nor on")
+    return text == "on"
+
+
 def _token(text: str) -> str:
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("the token is made of visible ASCII characters")
@@ -265,6 +272,9 @@ SETTINGS: Sequence[Setting] = (
         "newest messages of a room sent on joining; 0 sends none"),
     Setting("max_message_length", "CHAT_MAX_MESSAGE_LENGTH", "--max-message-length", "N", "500",
         _count(FRAME_BYTES), "code points of a message after NFC; with 0 only the frame's 16 KiB limit it"),
+    Setting("edit_history", "CHAT_EDIT_HISTORY", "--edit-history", "off|on", "off", _switch,
+        "on: keep what a message said before an edit, for who moderates its room; off: nothing of it is "
+        "kept, and what was kept before is forgotten at the next start"),
     Setting("rate_limit", "CHAT_RATE_LIMIT", "--rate-limit", "N", "20", _count(),
         "messages from one connection within the window; 0: no limit"),
     Setting("rate_window_seconds", "CHAT_RATE_WINDOW_SECONDS", "--rate-window-seconds", "SECONDS", "10",

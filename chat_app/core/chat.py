@@ -1,4 +1,4 @@
-"""What a client's event does: posting, editing, deleting, joining, leaving, typing, reading.
+"""What a client's event does: posting, changing what was posted, joining, leaving, typing, reading.
 
 `web/socket.py` calls `handle` for each text frame; nothing here waits: what has to be stored is queued, and
 its outcome comes back in `_committed`, in the order of the commits. Every refusal is an `ErrorFrame` and
@@ -20,14 +20,16 @@ from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.limits import SlidingWindow
 from chat_app.core.markdown import render
+from chat_app.core.marks import mark, present_for
 from chat_app.core.message_ids import message_id
+from chat_app.core.message_limits import Limits
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
-from chat_app.errors import Busy, ChatError, Forbidden, NotFound, RateLimited
+from chat_app.errors import Busy, ChatError, Forbidden, NotFound
 from chat_app.failpoints import reach
 from chat_app.metrics import Metrics
-from chat_app.models import Account, Amend, Committed, Post
+from chat_app.models import Account, Amend, Change, Committed, Post
 from chat_app.ports import Database
 from chat_app.protocol import (
     AckFrame,
@@ -36,9 +38,12 @@ from chat_app.protocol import (
     ErrorFrame,
     JoinEvent,
     LeaveEvent,
+    PinEvent,
     PostEvent,
+    ReactEvent,
     ReadEvent,
     TypingEvent,
+    UnpinEvent,
     check,
     clean_text,
     decode,
@@ -57,37 +62,6 @@ _MALFORMED = {"bad_json", "bad_type", "bad_request"}
 _log = logging.getLogger(__name__)
 
 
-class Limits:
-    """The message limits: all three have to allow a message, then it counts in all three."""
-
-    def __init__(
-        self, *, connection: int, account: int, address: int, seconds: float, monotonic: Callable[[], float]
-    ) -> None:
-        limits = connection, account, address
-        windows = (SlidingWindow(limit, seconds, monotonic) for limit in limits)
-        self._windows = [(which, window) for which, window in enumerate(windows) if not window.off]
-
-    def take(self, connection: Connection) -> None:
-        """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
-        if not self._windows:
-            return
-        keys = self._keys(connection)
-        wait = max(window.peek(keys[which]) for which, window in self._windows)
-        if wait > 0:
-            raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
-        for which, window in self._windows:
-            window.take(keys[which])
-
-    def refund(self, connection: Connection) -> None:
-        """The message was not stored after all."""
-        for which, window in self._windows:
-            window.refund(self._keys(connection)[which])
-
-    @staticmethod
-    def _keys(connection: Connection) -> tuple[str, str, str]:
-        return connection.client_id, connection.account.id, connection.address
-
-
 class Chat:
     """The events of all connections."""
 
@@ -100,6 +74,7 @@ class Chat:
         unreads: Unreads,
         limits: Limits,
         max_message_length: int,
+        edit_history: bool = False,
         metrics: Metrics,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
@@ -110,6 +85,7 @@ class Chat:
         self._unreads = unreads
         self._limits = limits
         self._max_message_length = max_message_length
+        self._edit_history = edit_history
         self._metrics = metrics
         self._now_ms = now_ms
         self._monotonic = monotonic
@@ -141,6 +117,8 @@ class Chat:
                     self._post(connection, event)
                 case EditEvent() | DeleteEvent():
                     self._amend(connection, event)
+                case ReactEvent() | PinEvent() | UnpinEvent():
+                    self._mark(connection, event)
                 case JoinEvent():
                     self._join(connection, event)
                 case LeaveEvent():
@@ -189,6 +167,8 @@ class Chat:
             html=render(text),
             nonce=event.nonce,
             sent_ms=now_ms,
+            reply_to=event.reply_to,
+            present=present_for(account, room, text),
         )
         self._submit(connection, room, post, event.nonce)
 
@@ -217,11 +197,19 @@ class Chat:
             text=text,
             html=html,
             refusal=refusal,
+            present=None if refusal else present_for(account, room, text),
+            keep_version=self._edit_history,
         )
         self._submit(connection, room, amend, None)
 
-    def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
-        counted = isinstance(change, Post) or change.refusal is None
+    def _mark(self, connection: Connection, event: ReactEvent | PinEvent | UnpinEvent) -> None:
+        room = self._joined(connection, event.room)
+        change = mark(connection.account, room, event, self._now_ms())
+        self._limits.take(connection)
+        self._submit(connection, room, change, None)
+
+    def _submit(self, connection: Connection, room: Room, change: Change, nonce: str | None) -> None:
+        counted = not isinstance(change, Amend) or change.refusal is None
         try:
             if not self._taking:
                 raise Busy("The server restarts. Send it again.")

@@ -21,6 +21,7 @@ PASSWORD_LONGEST = 1024
 _PUNCTUATION = frozenset(" _-.'")
 # Letters and marks that show nothing: fillers of Hangul and Khmer, the grapheme joiner, variation selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+_CALL = re.compile(r"here(?!\w)")
 _JOINERS = frozenset("\u200c\u200d")
 _COMMON = frozenset(
     re.findall(
@@ -52,6 +53,8 @@ def clean_name(raw: str) -> tuple[str, str]:
         raise ChatError("bad_name", "A name has no two spaces in a row.")
     if not _is_name(name):
         raise ChatError("bad_name", "A name is made of letters, digits, spaces and _ - . '")
+    if _CALL.match(name_key(name)):
+        raise ChatError("bad_name", "A name does not begin with here: @here calls everybody.")
     return name, name_key(name)
 
 

@@ -45,6 +45,10 @@ class People:
         """Who is here, by name."""
         return [name for _, name in self._sorted]
 
+    def by_id(self) -> dict[str, str]:
+        """The names of who is here by id."""
+        return dict(self._names)
+
     def arrive(self, account: Account) -> None:
         """One more connection of an account follows the room."""
         self._connections[account.id] = self._connections.get(account.id, 0) + 1

@@ -11,17 +11,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Literal
 
 from msgspec import structs
 
 from chat_app.core.connection import Connection, Cursor, Mode
+from chat_app.core.message_names import renamed
 from chat_app.core.presence import People
 from chat_app.core.room_views import is_plain, room_frame
 from chat_app.failpoints import reach
-from chat_app.models import Account, Committed, Member, Message, Page, RoomInfo, Standing
+from chat_app.models import Account, ChangeKind, Committed, Member, Message, Page, RoomInfo, Standing
 from chat_app.ports import History
-from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
+from chat_app.protocol import HistoryFrame, change_frame, change_frames, event_frame, message_view
 
 RING_ENTRIES = 1_024
 RING_LIMIT_BYTES = 1 << 20
@@ -38,7 +38,6 @@ PACE_SECONDS = 0.005
 """The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
 
 PUBLIC = Standing()
-Kind = Literal["message", "edited", "deleted"]
 _log = logging.getLogger(__name__)
 
 
@@ -47,9 +46,9 @@ class Entry:
 
     __slots__ = ("frame", "kind", "message", "seq")
 
-    def __init__(self, seq: int, kind: Kind, message: Message, frame: bytes | None) -> None:
+    def __init__(self, seq: int, kind: ChangeKind, message: Message, frame: bytes | None) -> None:
         self.seq = seq
-        self.kind: Kind = kind
+        self.kind: ChangeKind = kind
         self.message = message
         self.frame = frame
 
@@ -123,6 +122,13 @@ class Room:
         others = [member.name for member in self.members.values() if member.account_id != account_id]
         return ", ".join(sorted(others, key=str.casefold)) or self.members[account_id].name
 
+    def present(self) -> dict[str, str]:
+        """The names of who is here by id; who lost the right to see it is gone at once."""
+        here = self.people.by_id()
+        if self.info.kind == "public":
+            return here
+        return {account_id: name for account_id, name in here.items() if account_id in self.members}
+
     # -- the log --------------------
 
     def publish(self, change: Committed) -> None:
@@ -139,7 +145,7 @@ class Room:
             return
         frame = change_frame(change.kind, change.seq, change.message, self.info.slug)
         if change.kind != "message":
-            self._rewrite(change.message)
+            self._rewrite(change.message, told=change.kind in ("edited", "deleted"))
         self._remember(change.message, new=change.kind == "message")
         self._ring.append(Entry(change.seq, change.kind, change.message, frame))
         self._ring_bytes += len(frame)
@@ -163,11 +169,10 @@ class Room:
             self._renamed[account.id] = account  # what is being read may still have the old one
         self._pages.clear()
         for entry in self._ring:
-            if entry.message.account_id == account.id and entry.message.author != account.name:
-                self._replace(entry, structs.replace(entry.message, author=account.name))
-        for message in list(self._recent.values()):
-            if message.account_id == account.id:
-                self._recent[message.id] = structs.replace(message, author=account.name)
+            message = renamed(entry.message, account)
+            if message is not entry.message:
+                self._replace(entry, message)
+        self._recent = {key: renamed(message, account) for key, message in self._recent.items()}
 
     def _trim(self) -> None:
         """Keeps the ring within its bounds; the oldest changes are then read from the store."""
@@ -180,13 +185,23 @@ class Room:
             self.floor = max(self.floor, entry.seq)
             self.frames_floor = max(self.frames_floor, entry.seq)
 
-    def _rewrite(self, message: Message) -> None:
-        """A message changed: its earlier frames tell its state now, so that a deleted text is nowhere
-        replayed.
+    def _rewrite(self, message: Message, *, told: bool) -> None:
+        """A message changed: the ring holds its state now. With `told` its text did, so its earlier frames
+        tell that too: a deleted text is nowhere replayed. A reaction's or a pin's own frame is enough: with
+        a thousand of them on one message every further one would make a thousand frames anew.
         """
-        for entry in self._ring:
-            if entry.message.id == message.id:
-                self._replace(entry, message)
+        entries = [entry for entry in self._ring if entry.message.id == message.id]
+        framed = [entry for entry in entries if told and entry.frame is not None]
+        frames = change_frames([(entry.kind, entry.seq) for entry in framed], message, self.info.slug)
+        for entry in entries:
+            self._ring_bytes -= entry.size
+            entry.message = message
+        for entry, frame in zip(framed, frames, strict=True):
+            entry.frame = frame
+        for entry in entries:
+            self._ring_bytes += entry.size
+        if entries:
+            self._index(message)
 
     def _replace(self, entry: Entry, message: Message) -> None:
         self._ring_bytes -= entry.size
@@ -553,7 +568,9 @@ def _page_of(messages: Iterable[Message]) -> tuple[list[Message], bool]:
 def _weight(message: Message) -> int:
     """About how many bytes it is in a frame."""
     text, html = message.text, message.html or ""
-    return len(text) * (1 if text.isascii() else 3) + len(html) * (1 if html.isascii() else 3) + 300
+    reactions = 80 * sum(len(reaction.users) for reaction in message.reactions)
+    texts = len(text) * (1 if text.isascii() else 3) + len(html) * (1 if html.isascii() else 3)
+    return texts + reactions + 300
 
 
 class Tasks:

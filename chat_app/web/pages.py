@@ -1,42 +1,24 @@
-"""The start, the rooms and a room: pages to be read without JavaScript, and older messages for scripts."""
+"""The start, the rooms and a room: pages to be read without JavaScript."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NoReturn
 
-from markupsafe import Markup
 from tornado.web import HTTPError
 
 from chat_app.core.names import clean_slug, clean_title
 from chat_app.core.room_views import may
 from chat_app.core.rooms import Room
 from chat_app.errors import ChatError
-from chat_app.models import LOBBY, Account, Message, Page, Posting, RoomKind, Unread, rfc3339
-from chat_app.protocol import SEQ_LIMIT, encode, message_view
+from chat_app.models import LOBBY, Context, Posting, RoomKind, Unread
+from chat_app.protocol import SEQ_LIMIT
 from chat_app.web.base import Access, BaseHandler
+from chat_app.web.message_rows import message_rows
 
 PAGE_LIMIT = 100
 """Messages of one answer at most."""
 PAGE_DEFAULT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """A message as `partials/message.html` shows it."""
-
-    id: str
-    seq: int
-    from_name: str
-    user_id: str
-    text: str
-    html: Markup | None
-    sent_at: str
-    edited_at: str | None
-    deleted_at: str | None
-    own: bool
-    nonce: str | None
-    """Of one's own only: a script finds what it sent before a reload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +141,29 @@ class Rooms(RoomsHandler):
 
 
 class RoomPage(RoomsHandler):
-    """`/rooms/SLUG`: the chat, with its newest messages or, with `?before=`, older ones."""
+    """`/rooms/SLUG`: the chat, with its newest messages or, with `?before=`, `?after=` or `?at=`, others."""
 
     async def get(self, slug: str) -> None:
-        """The page."""
+        """The page; with `?at=` that message is marked."""
         room = self.services.chat.visible(self.me, slug)
-        before = position(self, "before")
-        page = await self._messages(room, before)
+        wanted = {name: position(self, name) for name in ("before", "after", "at")}
+        head = room.seq
+        page = await self._messages(room, head, **wanted)
         unread = await self.unread()
         mine, settings = unread.get(room.info.id), self.services.settings
-        rows = [message_row(message, self.me) for message in page.messages]
+        rows = await message_rows(
+            self.services.database.history, room.info.id, page.messages, self.me, at=wanted["at"]
+        )
         self.render_page(
             "pages/room.html",
-            room=self._head(room, page.seq),
+            room=self._head(room, head),
             rooms=self.room_rows(unread, room.info.slug),
             messages=rows,
             more=page.more,
-            oldest_seq=rows[0].seq if rows else before or page.seq + 1,
-            paging=before is not None,
+            newer=page.newer,
+            oldest_seq=rows[0].seq if rows else wanted["before"] or head + 1,
+            newest_seq=rows[-1].seq if rows else head,
+            paging=any(seq is not None for seq in wanted.values()),
             read_seq=mine.read_seq if mine else 0,
             limits=settings,
             people=room.people.names(),
@@ -196,38 +183,23 @@ class RoomPage(RoomsHandler):
             may=may(room, self.me),
         )
 
-    async def _messages(self, room: Room, before: int | None) -> Page:
-        head, limit = room.seq, self.services.settings.history_limit
-        history = self.services.database.history
+    async def _messages(
+        self, room: Room, head: int, *, before: int | None, after: int | None, at: int | None
+    ) -> Context:
+        room_id, history = room.info.id, self.services.database.history
+        limit = self.services.settings.history_limit
+        size = min(limit, PAGE_LIMIT) or PAGE_DEFAULT
+        if at is not None:
+            return await history.around(room_id, at, limit=size)
+        if after is not None:
+            return await history.after(room_id, after, limit=size)
         if before is not None:
-            page = await history.before(room.info.id, before, limit=min(limit, PAGE_LIMIT) or PAGE_DEFAULT)
-            return Page(page.messages, head, page.more)
+            page = await history.before(room_id, before, limit=size)
+            return Context(page.messages, page.more, newer=before <= head)
         if limit == 0:
-            return Page((), head, head > 0)
-        return await history.latest(room.info.id, upto=head, limit=limit)
-
-
-class RoomMessages(RoomsHandler):
-    """`/rooms/SLUG/messages`: a page of the past for scripts."""
-
-    answers_json = True
-
-    async def get(self, slug: str) -> None:
-        """`{"messages":[…],"more":…}`, oldest first."""
-        room = self.services.chat.visible(self.me, slug)
-        before, wanted = position(self, "before"), position(self, "limit")
-        if wanted == 0:
-            raise ChatError(
-                "bad_request", "limit is at least 1."
-            )  # no page could ever come nearer to the end
-        limit = PAGE_DEFAULT if wanted is None else min(PAGE_LIMIT, wanted)
-        history = self.services.database.history
-        if before is None:
-            page = await history.latest(room.info.id, upto=room.seq, limit=limit)
-        else:
-            page = await history.before(room.info.id, before, limit=limit)
-        messages = [message_view(message, room.info.slug) for message in page.messages]
-        self.write_json(encode({"messages": messages, "more": page.more}))
+            return Context((), head > 0, newer=False)
+        page = await history.latest(room_id, upto=head, limit=limit)
+        return Context(page.messages, page.more, newer=False)
 
 
 def position(handler: BaseHandler, name: str) -> int | None:
@@ -238,21 +210,3 @@ def position(handler: BaseHandler, name: str) -> int | None:
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 16 and int(raw) <= SEQ_LIMIT):
         raise ChatError("bad_request", "%(name)s is a whole number.", name=name)
     return int(raw)
-
-
-def message_row(message: Message, reader: Account) -> MessageRow:
-    """A message for the templates; what was deleted has no text."""
-    deleted = message.deleted_ms is not None
-    return MessageRow(
-        id=message.id,
-        seq=message.seq,
-        from_name=message.author,
-        user_id=message.account_id,
-        text="" if deleted else message.text,
-        html=None if deleted or message.html is None else Markup(message.html),  # sanitised when posted
-        sent_at=rfc3339(message.sent_ms),
-        edited_at=None if message.edited_ms is None else rfc3339(message.edited_ms),
-        deleted_at=rfc3339(message.deleted_ms) if message.deleted_ms is not None else None,
-        own=message.account_id == reader.id,
-        nonce=message.nonce if message.account_id == reader.id else None,
-    )

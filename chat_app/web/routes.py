@@ -7,7 +7,7 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from chat_app.web import account, manage_rooms, ops, pages, people, room_settings, search, sessions
+from chat_app.web import account, manage_rooms, messages, ops, pages, people, room_settings, search, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -29,7 +29,10 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/confirm", sessions.Confirm),
     (r"/rooms", pages.Rooms),
     (rf"/rooms/{_SLUG}", pages.RoomPage),
-    (rf"/rooms/{_SLUG}/messages", pages.RoomMessages),
+    (rf"/rooms/{_SLUG}/messages", messages.RoomMessages),
+    (rf"/rooms/{_SLUG}/messages/{_ID}/versions", messages.MessageVersions),
+    (rf"/rooms/{_SLUG}/pins", messages.RoomPins),
+    (rf"/rooms/{_SLUG}/names", messages.RoomNames),
     (rf"/rooms/{_SLUG}/settings", room_settings.RoomSettings),
     (rf"/rooms/{_SLUG}/archive", room_settings.Archive),
     (rf"/rooms/{_SLUG}/restore", room_settings.Restore),
@@ -37,6 +40,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/rooms/{_SLUG}/members", room_settings.AddMember),
     (rf"/rooms/{_SLUG}/members/{_ID}/remove", room_settings.RemoveMember),
     (rf"/rooms/{_SLUG}/members/{_ID}/manager", room_settings.MakeManager),
+    (r"/names", messages.Names),
     (r"/direct", room_settings.Direct),
     (r"/search", search.Search),
     (r"/search/messages", search.SearchMessages),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from chat_app.core.administration import Administration
 from chat_app.core.chat import Chat
+from chat_app.core.completion import Completion
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
 from chat_app.core.limits import SlidingWindow
@@ -38,6 +39,7 @@ class Services:
     database: Database
     chat: Chat
     management: Management
+    completion: Completion
     registry: Registry
     connections: Connections
     unreads: Unreads

@@ -11,8 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Self
 
-from playwright.async_api import Browser as Chromium
-from playwright.async_api import BrowserContext, Locator, Page, Request, WebError, expect
+from playwright.async_api import Browser as Chromium, BrowserContext, Locator, Page, Request, WebError, expect
 
 from tests.conftest import PASSWORD, Site
 

@@ -6,8 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Browser as Chromium
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Browser as Chromium, async_playwright, expect
 from tornado.ioloop import IOLoop
 
 from tests.__main__ import strict

@@ -32,6 +32,18 @@ def test_a_bad_name_is_refused_with_a_sentence(raw: str) -> None:
     assert refusal.value.code == "bad_name" and refusal.value.message.endswith((".", "'"))
 
 
+@pytest.mark.parametrize("raw", ["here", "HERE", "ｈere", "here now", "Here-1", "here.", "here's"])
+def test_the_call_of_everybody_is_no_name(raw: str) -> None:
+    with pytest.raises(ChatError) as refusal:
+        clean_name(raw)
+    assert refusal.value.code == "bad_name" and "@here" in refusal.value.message
+
+
+@pytest.mark.parametrize("raw", ["Hereford", "here_1", "here2", "Not here"])
+def test_what_only_looks_like_the_call_is_a_name(raw: str) -> None:
+    assert clean_name(raw)[0] == raw
+
+
 def test_eight_marks_on_a_letter_pass() -> None:
     assert clean_name("x" + "\u0302" * 8)[0] == "x" + "\u0302" * 8
 

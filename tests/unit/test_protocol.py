@@ -2,15 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from chat_app import protocol
+from chat_app import emojis, protocol
 from chat_app.errors import ChatError
 from chat_app.models import Message
 
@@ -44,8 +45,15 @@ _JSON = st.recursive(
 
 
 @given(
-    st.sampled_from(["message", "edit", "delete", "join", "leave", "typing", "read", "other"]),
-    st.dictionaries(st.sampled_from(["text", "room", "nonce", "id", "since", "epoch", "seq", "from"]), _JSON),
+    st.sampled_from(
+        ["message", "edit", "delete", "react", "pin", "join", "leave", "typing", "read", "other"]
+    ),
+    st.dictionaries(
+        st.sampled_from(
+            ["text", "room", "nonce", "id", "since", "epoch", "seq", "emoji", "remove", "replyTo"]
+        ),
+        _JSON,
+    ),
 )
 def test_fields_of_any_kind_are_taken_or_refused(kind: str, fields: dict) -> None:
     try:
@@ -76,7 +84,7 @@ def test_the_document_names_every_event_field_and_code() -> None:
         for kind in vars(protocol).values()
         if isinstance(kind, type)
         and issubclass(kind, msgspec.Struct)
-        and kind.__module__ == protocol.__name__
+        and kind.__module__.startswith("chat_app.")
     ]
     named = set()
     for struct in structs:
@@ -86,3 +94,51 @@ def test_the_document_names_every_event_field_and_code() -> None:
         named |= set(struct.__struct_encode_fields__)
     for word in named | set(get_args(protocol.ErrorCode)):
         assert re.search(rf"\b{word}\b", document), word
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("👍", "👍"), ("👍🏽", "👍🏽"), ("❤", "❤️"), ("❤️", "❤️"), ("🇩🇪", "🇩🇪"), ("1️⃣", "1️⃣"), ("1⃣", "1️⃣"),
+        ("👨‍👩‍👧‍👦", "👨‍👩‍👧‍👦"), ("🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🏴󠁧󠁢󠁳󠁣󠁴󠁿"), ("👨‍❤‍👨", "👨‍❤️‍👨"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_an_emoji_has_one_form(sent: str, stored: str) -> None:
+    protocol.check(protocol.decode(json.dumps({"type": "react", "id": "a", "emoji": sent})))
+    assert emojis.as_emoji(sent) == stored
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["", "a", "1", "#", ":)", ":thumbsup:", "👍👍", "👍 ", " 👍", "👍a", "🇩", "\ufe0f", "\u200d", "🏽👍", "❤\ufe0e", "\ud83d",
+     "👍" * 5_000, "©x", "\U000e0067", "漢", "\0"],
+    ids=ascii,
+)  # fmt: skip
+def test_what_is_not_exactly_one_emoji_is_refused(sent: str) -> None:
+    with pytest.raises(ChatError) as refused:
+        protocol.check(
+            protocol.decode(json.dumps({"type": "react", "id": "a", "emoji": sent}, ensure_ascii=False))
+        )
+    assert refused.value.code in ("bad_request", "bad_json")
+
+
+@pytest.mark.parametrize("kind", ["react", "pin", "unpin", "message"])
+@pytest.mark.parametrize("bad", ["", "x" * 65, "\n", "é", 7, None, ["a"]])
+def test_an_event_names_its_message_by_something_like_an_id(kind: str, bad: object) -> None:
+    event = (
+        {"type": kind, "id": bad, "emoji": "👍"}
+        if kind != "message"
+        else {"type": kind, "text": "x", "replyTo": bad}
+    )
+    if kind == "message" and bad is None:
+        protocol.check(protocol.decode(json.dumps(event)))  # as if it were not there
+        return
+    with pytest.raises(ChatError) as refused:
+        protocol.check(protocol.decode(json.dumps(event)))
+    assert refused.value.code == "bad_request"
+
+
+def test_the_emoji_are_loaded_when_they_are_needed_and_not_before() -> None:
+    script = "import sys, chat_app.app; from chat_app.emojis import as_emoji; assert 'emoji' not in sys.modules; assert as_emoji('👍')"
+    subprocess.run([sys.executable, "-c", script], check=True)

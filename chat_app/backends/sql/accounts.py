@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from chat_app.backends.sql import join_links, one_time_tokens, people, sessions
+from chat_app.backends.sql import join_links, names, one_time_tokens, people, sessions
 from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.writer import Writer
 from chat_app.models import Account, JoinLink, Role, Session
@@ -36,6 +36,12 @@ class SqlAccounts:
     async def all(self) -> list[Account]:
         """Every account by name."""
         return await self._read(people.everybody)
+
+    async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
+        """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`."""
+        return await self._read(
+            lambda connection: names.named(connection, prefix, room_id=room_id, limit=limit)
+        )
 
     async def has_owner(self) -> bool:
         """Whether the first owner was made."""

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
-from chat_app.backends.sql.mentions import candidates, closed_rooms, look_up, mentioned, only_members
-from chat_app.backends.sql.messages import message_of, select_messages
-from chat_app.backends.sql.schema import accounts, mentions, messages, rooms
+from chat_app.backends.sql.mentions import (
+    called,
+    candidates,
+    closed_rooms,
+    look_up,
+    mention_rows,
+    mentioned,
+    only_members,
+)
+from chat_app.backends.sql.messages import changeable, changed
+from chat_app.backends.sql.reactions import forget_reactions
+from chat_app.backends.sql.schema import accounts, mentions
 from chat_app.backends.sql.search_index import follow
-from chat_app.errors import Forbidden, NotFound
+from chat_app.backends.sql.versions import forget_versions, keep_version
+from chat_app.errors import Forbidden
 from chat_app.models import ROLES, Amend, Committed, Message
+
+_GONE = {"text": "", "html": None, "pinned_ms": None, "reply_to": None, "here": False}
+"""What a deleted message has no more, beside its reactions, versions and mentions."""
 
 
 def amend(connection: Connection, change: Amend) -> Committed:
@@ -17,37 +30,27 @@ def amend(connection: Connection, change: Amend) -> Committed:
 
     Raises `NotFound`, `Forbidden` or, where neither is due, the change's own `refusal`.
     """
-    head = connection.execute(
-        select(rooms.c.seq).where(rooms.c.id == change.room_id).with_for_update()
-    ).scalar_one_or_none()
-    before = _find(connection, change)
-    if head is None or before is None or before.deleted_ms is not None:
-        raise NotFound("There is no such message.")
-    if before.notice is not None:
-        raise Forbidden("Nobody wrote this line, so nobody changes it.")
+    head, before = changeable(connection, change.room_id, change.message_id)
     if change.kind == "edited":
         _check_edit(change, before)
     else:
         _check_deletion(connection, change, before)
     if change.refusal is not None:
         raise change.refusal
+    values: dict[str, object]
     if change.kind == "edited":
-        values = {"text": change.text, "html": change.html, "edited_ms": change.at_ms}
+        here = change.present is not None
+        values = {"text": change.text, "html": change.html, "edited_ms": change.at_ms, "here": here}
+        if change.keep_version and change.text != before.text:
+            keep_version(connection, before)
+        follow(connection, before, change.text)
     else:
-        values = {"text": "", "html": None, "deleted_ms": change.at_ms}
-    follow(connection, before, change.text if change.kind == "edited" else None)
-    connection.execute(update(messages).where(messages.c.id == before.id).values(**values, rev=head + 1))
-    connection.execute(update(rooms).where(rooms.c.id == change.room_id).values(seq=head + 1))
+        values = {**_GONE, "deleted_ms": change.at_ms}
+        forget_reactions(connection, before.id)
+        forget_versions(connection, before.id)
+        follow(connection, before, None)
     named = _mention_again(connection, change, before)
-    after = _find(connection, change)
-    assert after is not None
-    return Committed(change.kind, change.room_id, head + 1, after, mentioned=named)
-
-
-def _find(connection: Connection, change: Amend) -> Message | None:
-    chosen = (messages.c.id == change.message_id) & (messages.c.room_id == change.room_id)
-    row = connection.execute(select_messages().where(chosen)).one_or_none()
-    return None if row is None else message_of(row)
+    return changed(connection, change.kind, before, head + 1, mentioned=named, **values)
 
 
 def _check_edit(change: Amend, message: Message) -> None:
@@ -71,17 +74,21 @@ def _check_deletion(connection: Connection, change: Amend, message: Message) -> 
 
 
 def _mention_again(connection: Connection, change: Amend, message: Message) -> tuple[str, ...]:
-    connection.execute(delete(mentions).where(mentions.c.message_id == message.id))
+    """Who is named now; an @here that stays calls those whom it called, a new one those who are present."""
+    of_message = mentions.c.message_id == message.id
+    present = change.present
+    if present is not None and message.here:
+        chosen = select(mentions.c.account_id).where(of_message, mentions.c.here)
+        present = tuple(connection.execute(chosen).scalars())
+    connection.execute(delete(mentions).where(of_message))
     if change.kind == "deleted" or "@" not in change.text:
         return ()
     found = candidates(change.text)
     ids = look_up(connection, {key for keys in found for key in keys})
     named = mentioned(found, ids, author_id=message.account_id)
     named = only_members(named, closed_rooms(connection, {message.room_id}).get(message.room_id))
-    rows = [
-        {"message_id": message.id, "account_id": key, "room_id": message.room_id, "seq": message.seq}
-        for key in named
-    ]
+    also = called(present, named, author_id=message.account_id)
+    rows = mention_rows(message, named, also)
     if rows:
         connection.execute(insert(mentions), rows)
-    return named
+    return named + also

@@ -19,15 +19,28 @@ from chat_app.backends.sql.amendments import amend
 from chat_app.backends.sql.direct import Statement, driver_of, savepoint
 from chat_app.backends.sql.failures import is_storage_failure
 from chat_app.backends.sql.management import manage
-from chat_app.backends.sql.mentions import candidates, closed_rooms, look_up, mentioned, only_members
+from chat_app.backends.sql.marks import replies
+from chat_app.backends.sql.mentions import (
+    called,
+    candidates,
+    closed_rooms,
+    look_up,
+    mention_rows,
+    mentioned,
+    only_members,
+)
 from chat_app.backends.sql.messages import message_of, select_messages
+from chat_app.backends.sql.pins import pin
+from chat_app.backends.sql.reactions import react
 from chat_app.backends.sql.schema import mentions, messages, rooms
 from chat_app.errors import ChatError, NotFound
 from chat_app.logs import log_event
-from chat_app.models import Amend, Change, Committed, Manage, Message, Post
+from chat_app.models import Amend, Change, Committed, Manage, Message, Pin, Post, React, ReplyTo
 
 _log = logging.getLogger(__name__)
-_MESSAGE_COLUMNS = ("id", "room_id", "seq", "rev", "account_id", "text", "html", "nonce", "sent_ms")
+_MESSAGE_COLUMNS = (
+    "id", "room_id", "seq", "rev", "account_id", "text", "html", "nonce", "sent_ms", "reply_to", "here",
+)  # fmt: skip
 
 _INSERT = Statement(
     insert(messages)
@@ -58,6 +71,8 @@ class _MessageRow(TypedDict):
     html: str | None
     nonce: str | None
     sent_ms: int
+    reply_to: str | None
+    here: bool
 
 
 def store_changes(connection: Connection, changes: Sequence[Change]) -> list[Committed | ChatError]:
@@ -84,10 +99,18 @@ def _store_posts(connection: Connection, posts: list[Post]) -> list[Committed | 
     return [result for post in posts for result in _store_posts(connection, [post])]
 
 
-def _store_one(connection: Connection, change: Amend | Manage) -> Committed | ChatError:
+def _store_one(connection: Connection, change: Amend | React | Pin | Manage) -> Committed | ChatError:
     try:
         with connection.begin_nested():
-            return amend(connection, change) if isinstance(change, Amend) else manage(connection, change)
+            match change:
+                case Amend():
+                    return amend(connection, change)
+                case React():
+                    return react(connection, change)
+                case Pin():
+                    return pin(connection, change)
+                case Manage():
+                    return manage(connection, change)
     except ChatError as error:
         return error
     except Exception as error:
@@ -105,8 +128,9 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
     driver = driver_of(connection)
     heads: dict[str, int | None] = {}
     results: list[Committed | ChatError] = []
-    mention_rows: list[dict[str, Any]] = []
+    mention_rows_of: list[dict[str, Any]] = []
     changed: set[str] = set()
+    answered = replies(connection, {post.reply_to for post in posts if post.reply_to is not None})
     for post, accounts_named in zip(posts, _mentioned(connection, posts), strict=True):
         room_id = post.room_id
         if room_id not in heads:
@@ -115,19 +139,30 @@ def _store_together(connection: Connection, posts: list[Post]) -> list[Committed
         if head is None:
             results.append(NotFound("There is no such room."))
             continue
-        message = _message(post, head + 1)
-        if not _INSERT.run(driver, _row(post, head + 1)).rowcount:
-            first = message_of(_BY_NONCE.run(driver, _row(post, 0)).fetchone())
-            results.append(Committed("message", room_id, first.seq, first, duplicate=True))
+        reply_to = None if post.reply_to is None else answered.get((room_id, post.reply_to))
+        lost = post.reply_to is not None and reply_to is None
+        if lost or not _INSERT.run(driver, _row(post, head + 1)).rowcount:
+            row = _BY_NONCE.run(driver, _row(post, 0)).fetchone()
+            results.append(
+                NotFound("There is no such message to answer.") if row is None else _known(message_of(row))
+            )
             continue
+        message = _message(post, head + 1, accounts_named, reply_to)
         heads[room_id] = message.seq
         changed.add(room_id)
-        mention_rows += _mention_rows(message, accounts_named)
+        if accounts_named or post.present:
+            also = called(post.present, accounts_named, author_id=post.account_id)
+            mention_rows_of += mention_rows(message, accounts_named, also)
+            accounts_named += also
         results.append(Committed("message", room_id, message.seq, message, mentioned=accounts_named))
     _UPDATE_HEAD.run_many(driver, ({"room": room_id, "head": heads[room_id]} for room_id in changed))
-    if mention_rows:
-        _INSERT_MENTION.run_many(driver, mention_rows)
+    if mention_rows_of:
+        _INSERT_MENTION.run_many(driver, mention_rows_of)
     return results
+
+
+def _known(first: Message) -> Committed:
+    return Committed("message", first.room_id, first.seq, first, duplicate=True)
 
 
 def _head(driver: sqlite3.Connection, room_id: str) -> int | None:
@@ -148,7 +183,7 @@ def _mentioned(connection: Connection, posts: list[Post]) -> list[tuple[str, ...
     ]
 
 
-def _message(post: Post, seq: int) -> Message:
+def _message(post: Post, seq: int, named: tuple[str, ...], reply_to: ReplyTo | None) -> Message:
     return Message(
         id=post.id,
         room_id=post.room_id,
@@ -160,6 +195,9 @@ def _message(post: Post, seq: int) -> Message:
         html=post.html,
         sent_ms=post.sent_ms,
         nonce=post.nonce,
+        reply_to=reply_to,
+        mentions=tuple(sorted(named)) if named else (),
+        here=post.present is not None,
     )
 
 
@@ -174,16 +212,6 @@ def _row(post: Post, seq: int) -> _MessageRow:
         "html": post.html,
         "nonce": post.nonce,
         "sent_ms": post.sent_ms,
+        "reply_to": post.reply_to,
+        "here": post.present is not None,
     }
-
-
-def _mention_rows(message: Message, account_ids: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "message_id": message.id,
-            "account_id": account_id,
-            "room_id": message.room_id,
-            "seq": message.seq,
-        }
-        for account_id in account_ids
-    ]

@@ -18,8 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chat_app.backends.sql import readers as reading
 from chat_app.backends.sql.accounts import SqlAccounts
 from chat_app.backends.sql.changes import store_changes
-from chat_app.backends.sql.failures import DatabaseError as DatabaseError
-from chat_app.backends.sql.failures import describe
+from chat_app.backends.sql.failures import DatabaseError as DatabaseError, describe
 from chat_app.backends.sql.files import (
     create_private,
     make_folder,

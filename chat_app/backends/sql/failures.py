@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.exc import (
+    DatabaseError as DriverError,
     DataError,
     DBAPIError,
     IntegrityError,

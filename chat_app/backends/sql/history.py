@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, select
+from collections.abc import Collection
 
-from chat_app.backends.sql.messages import message_of, select_messages
+from sqlalchemy import ColumnElement, Connection, exists, select
+
+from chat_app.backends.sql.messages import find, messages_of, select_messages
+from chat_app.backends.sql.pins import pinned
 from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import messages, rooms
 from chat_app.backends.sql.search import SqlSearch
+from chat_app.backends.sql.versions import forget_versions, versions
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import NotFound
-from chat_app.models import Change, Message, Page
+from chat_app.models import Change, Context, Message, Page, Version
 from chat_app.ports import Done
 
 
@@ -41,21 +45,45 @@ class SqlHistory:
 
     async def get(self, room_id: str, message_id: str) -> Message | None:
         """One message in its state now."""
-        chosen = (messages.c.id == message_id) & (messages.c.room_id == room_id)
-        return await self._readers.read(lambda connection: _one(connection, chosen))
+        return await self._readers.read(lambda connection: find(connection, room_id, message_id))
+
+    async def some(self, room_id: str, message_ids: Collection[str]) -> list[Message]:
+        """Those of the messages that are in the room, oldest first."""
+        wanted = list(message_ids)
+        return await self._readers.read(lambda connection: _some(connection, room_id, wanted))
+
+    async def around(self, room_id: str, seq: int, *, limit: int) -> Context:
+        """`limit` messages, half of them before `seq`."""
+        return await self._readers.read(lambda connection: _around(connection, room_id, seq, limit))
+
+    async def after(self, room_id: str, seq: int, *, limit: int) -> Context:
+        """The `limit` messages after `seq`."""
+        return await self._readers.read(lambda connection: _context(connection, room_id, seq + 1, 0, limit))
+
+    async def pinned(self, room_id: str) -> list[Message]:
+        """What is pinned in the room, the latest pin first."""
+        return await self._readers.read(lambda connection: pinned(connection, room_id))
+
+    async def versions(self, message_id: str) -> list[Version]:
+        """The earlier texts of a message, oldest first."""
+        return await self._readers.read(lambda connection: versions(connection, message_id))
+
+    async def forget_versions(self) -> None:
+        """No earlier text of any message is left."""
+        await self._writer.write(forget_versions)
 
 
 def _older(connection: Connection, room_id: str, upto: int, limit: int) -> Page:
     chosen = (messages.c.room_id == room_id) & (messages.c.seq <= upto)
     newest_first = select_messages().where(chosen).order_by(messages.c.seq.desc()).limit(limit + 1)
-    found = [message_of(row) for row in connection.execute(newest_first)]
+    found = messages_of(connection, connection.execute(newest_first))
     return Page(tuple(reversed(found[:limit])), seq=upto, more=len(found) > limit)
 
 
 def _changes(connection: Connection, room_id: str, since: int, limit: int) -> Page:
     chosen = (messages.c.room_id == room_id) & (messages.c.rev > since)
     by_rev = select_messages().where(chosen).order_by(messages.c.rev).limit(limit + 1)
-    found = [message_of(row) for row in connection.execute(by_rev)]
+    found = messages_of(connection, connection.execute(by_rev))
     if len(found) > limit:
         return Page(tuple(found[:limit]), seq=found[limit - 1].rev, more=True)
     head = connection.execute(select(rooms.c.seq).where(rooms.c.id == room_id)).scalar_one_or_none()
@@ -64,6 +92,24 @@ def _changes(connection: Connection, room_id: str, since: int, limit: int) -> Pa
     return Page(tuple(found), seq=head, more=False)
 
 
-def _one(connection: Connection, chosen: ColumnElement[bool]) -> Message | None:
-    row = connection.execute(select_messages().where(chosen)).one_or_none()
-    return None if row is None else message_of(row)
+def _some(connection: Connection, room_id: str, message_ids: list[str]) -> list[Message]:
+    chosen = select_messages().where(messages.c.room_id == room_id, messages.c.id.in_(message_ids))
+    return messages_of(connection, connection.execute(chosen.order_by(messages.c.seq)))
+
+
+def _around(connection: Connection, room_id: str, seq: int, limit: int) -> Context:
+    return _context(connection, room_id, seq, limit // 2, limit - limit // 2)
+
+
+def _context(connection: Connection, room_id: str, seq: int, before: int, after: int) -> Context:
+    """`before` messages before `seq`, and `after` from it on."""
+    in_room = messages.c.room_id == room_id
+    older = _older(connection, room_id, seq - 1, before) if before else None
+    chosen = select_messages().where(in_room, messages.c.seq >= seq).order_by(messages.c.seq)
+    newer = messages_of(connection, connection.execute(chosen.limit(after + 1)))
+    more = older.more if older else _any(connection, in_room & (messages.c.seq < seq))
+    return Context((*(older.messages if older else ()), *newer[:after]), more, len(newer) > after)
+
+
+def _any(connection: Connection, chosen: ColumnElement[bool]) -> bool:
+    return bool(connection.execute(select(exists().where(chosen))).scalar_one())

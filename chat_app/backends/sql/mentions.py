@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from chat_app.backends.sql.schema import accounts, room_members, rooms
+from chat_app.models import Message
 
 MENTIONS_LIMIT = 10
 """At most so many @ of a text are looked at."""
@@ -66,6 +68,26 @@ def closed_rooms(connection: Connection, room_ids: Iterable[str]) -> dict[str, f
 def only_members(named: tuple[str, ...], members: frozenset[str] | None) -> tuple[str, ...]:
     """Without those who may not see the room; `members` None: everybody may."""
     return named if members is None else tuple(name for name in named if name in members)
+
+
+def called(present: tuple[str, ...] | None, named: tuple[str, ...], *, author_id: str) -> tuple[str, ...]:
+    """Whom an @here calls beside those who are named: everybody present but the author."""
+    if not present:
+        return ()
+    known = {author_id, *named}
+    return tuple(account_id for account_id in present if account_id not in known)
+
+
+def mention_rows(
+    message: Message, named: tuple[str, ...], also: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """The rows of a message that names some and calls others with @here."""
+    of_message = {"message_id": message.id, "room_id": message.room_id, "seq": message.seq}
+    return [
+        {**of_message, "account_id": account_id, "here": here}
+        for ids, here in ((named, False), (also, True))
+        for account_id in ids
+    ]
 
 
 def _prefixes(rest: str) -> list[str]:

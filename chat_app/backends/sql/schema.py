@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 HEAD_REVISION = "0004"
@@ -117,9 +118,19 @@ messages = Table(
     Column("edited_ms", BigInteger),
     Column("deleted_ms", BigInteger),
     Column("notice", String),
+    Column("reply_to", String),
+    Column("here", Boolean, nullable=False, server_default=false()),
+    Column("pinned_ms", BigInteger),
     UniqueConstraint("room_id", "seq"),
     UniqueConstraint("account_id", "room_id", "nonce"),
     Index("ix_messages_room_id_rev", "room_id", "rev"),
+    Index(
+        "ix_messages_pinned",
+        "room_id",
+        "pinned_ms",
+        sqlite_where=text("pinned_ms IS NOT NULL"),
+        postgresql_where=text("pinned_ms IS NOT NULL"),
+    ),
 )
 
 mentions = Table(
@@ -129,7 +140,27 @@ mentions = Table(
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
     Column("room_id", ForeignKey("rooms.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("here", Boolean, nullable=False, server_default=false()),  # not named: called with @here
     Index("ix_mentions_account_id_room_id_seq", "account_id", "room_id", "seq"),
+)
+
+reactions = Table(
+    "reactions",
+    metadata,
+    Column("message_id", ForeignKey("messages.id"), primary_key=True),
+    Column("emoji", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("ix_reactions_first", "message_id", "emoji", "created_ms", "account_id"),
+)
+
+message_versions = Table(
+    "message_versions",
+    metadata,
+    Column("message_id", ForeignKey("messages.id"), primary_key=True),
+    Column("rev", BigInteger, primary_key=True),  # of the message while it had this text
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 read_marks = Table(
@@ -145,4 +176,12 @@ search_state = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("upto", BigInteger, nullable=False),  # the rowid up to which messages are in the index
+)
+
+room_settings = Table(
+    "room_settings",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("room_id", ForeignKey("rooms.id"), primary_key=True),
+    Column("notify", String, nullable=False),  # all, mentions or nothing
 )

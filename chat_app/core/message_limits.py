@@ -1,0 +1,38 @@
+"""The three limits of what would be stored: by connection, by account and by address. `chat.py` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat_app.core.connection import Connection
+from chat_app.core.limits import SlidingWindow
+from chat_app.errors import RateLimited
+
+
+class Limits:
+    """The message limits: all three have to allow a message, then it counts in all three."""
+
+    def __init__(
+        self, *, connection: int, account: int, address: int, seconds: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._windows = (
+            SlidingWindow(connection, seconds, monotonic),
+            SlidingWindow(account, seconds, monotonic),
+            SlidingWindow(address, seconds, monotonic),
+        )
+
+    def take(self, connection: Connection) -> None:
+        """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
+        keys = (connection.client_id, connection.account.id, connection.address)
+        wait = max(window.peek(key) for window, key in zip(self._windows, keys, strict=True))
+        if wait > 0:
+            raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
+        for window, key in zip(self._windows, keys, strict=True):
+            window.take(key)
+
+    def refund(self, connection: Connection) -> None:
+        """The message was not stored after all."""
+        for window, key in zip(
+            self._windows, (connection.client_id, connection.account.id, connection.address), strict=True
+        ):
+            window.refund(key)
