@@ -49,7 +49,7 @@ def _check_number(connection: Connection, change: React) -> None:
         return
     different = select(func.count(reactions.c.emoji.distinct())).where(on_message)
     if connection.execute(different).scalar_one() >= EMOJI_LIMIT:
-        raise ChatError("too_large", "A message has at most %(limit)s reactions.", limit=EMOJI_LIMIT)
+        raise ChatError("too_large", "At most %(limit)s different emoji on a message.", limit=EMOJI_LIMIT)
 
 
 def forget_reactions(connection: Connection, message_id: str) -> None:
