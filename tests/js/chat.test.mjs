@@ -7,7 +7,7 @@ import { allowedOn } from "../../static/js/state/permissions.js";
 import { FakeClock, FakeStore } from "./fakes.mjs";
 import { change, history, makeWorld, ME, message } from "./world.mjs";
 
-const seqs = (world) => world.chat.current.log.messages.map(({ seq }) => seq);
+const seqs = (/** @type {import("./world.mjs").World} */ world) => world.chat.current.log.messages.map(({ seq }) => seq);
 
 test("a gap is resumed once, and what came meanwhile is not doubled", () => {
   const world = makeWorld();
@@ -32,6 +32,7 @@ test("a heartbeat that knows more than this page makes it resume", () => {
 test("the position has moved before anybody is told", () => {
   const world = makeWorld();
   world.online();
+  /** @type {(number | null)[]} */
   const positions = [];
   world.chat.on("put", ({ room }) => positions.push(room.log.position));
   world.wire.say(change(11));

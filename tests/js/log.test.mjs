@@ -10,7 +10,7 @@ function started(seq = 10, messages = [message(9), message(10)]) {
   return log;
 }
 
-const seqs = (log) => log.messages.map(({ seq }) => seq);
+const seqs = (/** @type {RoomLog} */ log) => log.messages.map(({ seq }) => seq);
 
 test("the next frame is applied, a lower one dropped, a higher one is a gap", () => {
   const log = started();
@@ -25,7 +25,7 @@ test("the position moves by the frame's seq, not by the message's", () => {
   const log = started();
   log.change(change(11, { messageSeq: 9, id: "m9", text: "edited" }, "edited"));
   assert.equal(log.position, 11);
-  assert.equal(log.get("m9").text, "edited");
+  assert.equal(log.get("m9")?.text, "edited");
   assert.deepEqual(seqs(log), [9, 10]);
 });
 
@@ -40,7 +40,7 @@ test("what resumed brings is put in or replaced by id, in the order of seq", () 
   const { reset } = log.history(history("resumed", 14, [message(9, { text: "edited" }), message(12), message(13)]));
   assert.equal(reset, false);
   assert.deepEqual(seqs(log), [9, 10, 12, 13]);
-  assert.equal(log.get("m9").text, "edited");
+  assert.equal(log.get("m9")?.text, "edited");
   assert.equal(log.position, 14);
 });
 
