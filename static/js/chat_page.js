@@ -12,7 +12,10 @@ import { ChatSocket } from "./net/socket.js";
 import { Chat } from "./state/chat.js";
 import { ChatView } from "./views/chat_view.js";
 
-/** @param {HTMLElement} element the one with the page's data */
+/**
+ * @param {HTMLElement} element the one with the page's data
+ * @returns {() => void} ends it, before the page is left on purpose
+ */
 export function startChat(element) {
   const page = readPage(element);
   const clock = systemClock;
@@ -59,6 +62,7 @@ export function startChat(element) {
   view.connect();
   new Drawers().connect();
   socket.connect();
+  return () => socket.disconnect();
 }
 
 const QUIET_MS = 5_000; // whoever was heard within it needs no probe

@@ -7,7 +7,7 @@ import { SignOut } from "./views/sign_out.js";
 
 localiseTimes(document);
 offerCopying(document);
-new SignOut().connect();
 
 const chat = document.querySelector("#chat");
-if (chat instanceof HTMLElement) startChat(chat);
+const leave = chat instanceof HTMLElement ? startChat(chat) : () => {};
+new SignOut(leave).connect();

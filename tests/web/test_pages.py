@@ -354,6 +354,17 @@ async def test_every_member_makes_rooms_and_sees_what_is_unread(site: Site) -> N
     assert (await site.get("/rooms/nowhere", cookie=kim)).code == 404
 
 
+@pytest.mark.gen_test
+async def test_a_page_shows_as_read_what_was_read_a_moment_before(site: Site) -> None:
+    masa, kim = await site.account("Masa"), await site.account("Kim")
+    await (await site.join(kim)).say("hello")
+    assert re.search(r'badge"><span class="badge__count">1<', text(await site.get("/rooms", cookie=masa)))
+    reader, other = await site.join(masa), await site.join(masa)
+    reader.send(type="read", seq=1)
+    await other.until("read", seq=1)
+    assert re.search(r'badge" hidden><span class="badge__count">0<', text(await site.get("/rooms", cookie=masa)))
+
+
 # -- one's account --------------------
 
 

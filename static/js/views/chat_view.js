@@ -119,18 +119,22 @@ export class ChatView {
     chat.on("shown", (room) => this.#draw(room, false));
     chat.on("put", ({ put }) => this.#put(put));
     chat.on("older", ({ room, put }) => {
-      this.#timeline.prepend(put);
-      this.#timeline.drawLine(room);
-      this.#past.show(room.log);
+      this.#timeline.hold(() => {
+        this.#timeline.prepend(put);
+        this.#timeline.drawLine(room);
+        this.#past.show(room.log);
+      });
     });
     chat.on("trimmed", ({ room, gone }) => {
-      this.#timeline.drop(gone);
-      this.#past.show(room.log);
+      this.#timeline.hold(() => {
+        this.#timeline.drop(gone);
+        this.#past.show(room.log);
+      });
     });
     chat.on("acknowledged", (ack) => this.#timeline.confirm(ack));
     chat.on("people", ({ people }) => this.#people.show(people.names, people.online));
     chat.on("typing", (room) => this.#typing.show(room.typing));
-    chat.on("line", (room) => this.#timeline.drawLine(room));
+    chat.on("line", (room) => this.#timeline.hold(() => this.#timeline.drawLine(room)));
     chat.on("badge", (room) => this.#badge(room));
     chat.on("removed", (room) => this.#removed(room));
     chat.on("refused", ({ message }) => this.#composer.note(message, "failure"));

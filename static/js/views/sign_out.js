@@ -5,6 +5,13 @@ import { find } from "../dom/find.js";
 import { outboxPrefix } from "../net/outbox.js";
 
 export class SignOut {
+  #onLeave;
+
+  /** @param {() => void} onLeave closes the line first: its end by the server would lead elsewhere before the answer is here */
+  constructor(onLeave) {
+    this.#onLeave = onLeave;
+  }
+
   connect() {
     document.addEventListener("submit", this.#submitted);
   }
@@ -19,9 +26,11 @@ export class SignOut {
     if (!(form instanceof HTMLFormElement) || !form.matches("[data-sign-out]")) return;
     const prefix = outboxPrefix(form.dataset.userId ?? "");
     const count = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).length;
-    if (count === 0) return;
+    if (count === 0) return this.#onLeave();
     event.preventDefault();
     find("[data-unsent-count]", HTMLElement).textContent = count === 1 ? "One message was" : `${count} messages were`;
-    if (await ask("#sign-out-dialog")) form.submit();
+    if (!(await ask("#sign-out-dialog"))) return;
+    this.#onLeave();
+    form.submit();
   };
 }

@@ -53,6 +53,11 @@ export class Timeline {
     this.#scroller.toEnd();
   }
 
+  /** @param {() => void} change of the list or what stands around it, without moving what is looked at */
+  hold(change) {
+    this.#scroller.hold(change);
+  }
+
   /**
    * Takes over what the server rendered, and gives it back as messages.
    * @param {string} room
