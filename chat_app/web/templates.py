@@ -6,8 +6,10 @@ Read once for an application. The folders stand inside the package when it was i
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from tornado.web import StaticFileHandler
 import chat_app
 
 STATIC_PREFIX = "/static/"
+WORKER = "worker.js"
+_PAGE_FILES = {".js", ".css", ".svg"}
+_TEXTS = {*_PAGE_FILES, ".webmanifest"}
 _PACKAGE = Path(chat_app.__file__).parent
 
 
@@ -69,6 +74,10 @@ class Assets:
     import_map: Markup
     policy: str
     """The Content-Security-Policy: closed, with the import map as the one inline script."""
+    packed: Mapping[str, bytes]
+    """The text files by their path, compressed once. Pages are not: secrets stand beside others' words."""
+    worker: bytes
+    """The service worker, told which files there are."""
 
     def static_url(self, path: str) -> str:
         """The address of a static file with the hash of its content."""
@@ -85,6 +94,8 @@ def load_assets() -> Assets:
         static=static,
         import_map=Markup('<script type="importmap">' + text + "</script>"),
         policy=_policy(f"'sha256-{proof}'"),
+        packed=_packed(static),
+        worker=_worker(static),
     )
 
 
@@ -97,6 +108,20 @@ def static_url(static: Path, path: str) -> str:
 def _modules(static: Path) -> dict[str, str]:
     paths = sorted(path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js"))
     return {STATIC_PREFIX + path: static_url(static, path) for path in paths}
+
+
+def _packed(static: Path) -> dict[str, bytes]:
+    files = (path for path in static.rglob("*") if path.suffix in _TEXTS)
+    return {path.relative_to(static).as_posix(): gzip.compress(path.read_bytes(), mtime=0) for path in files}
+
+
+def _worker(static: Path) -> bytes:
+    """`static/worker.js`, after the addresses of what a page is made of and a name for just these files."""
+    paths = sorted(path for path in static.rglob("*") if path.parent != static and path.suffix in _PAGE_FILES)
+    files = json.dumps([static_url(static, path.relative_to(static).as_posix()) for path in paths])
+    text = (static / WORKER).read_text(encoding="utf-8")
+    version = hashlib.sha256((files + text).encode()).hexdigest()[:16]
+    return f'const FILES = {files};\nconst VERSION = "{version}";\n{text}'.encode()
 
 
 def _policy(inline_script: str) -> str:

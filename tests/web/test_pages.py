@@ -362,7 +362,9 @@ async def test_a_page_shows_as_read_what_was_read_a_moment_before(site: Site) ->
     reader, other = await site.join(masa), await site.join(masa)
     reader.send(type="read", seq=1)
     await other.until("read", seq=1)
-    assert re.search(r'badge" hidden><span class="badge__count">0<', text(await site.get("/rooms", cookie=masa)))
+    assert re.search(
+        r'badge" hidden><span class="badge__count">0<', text(await site.get("/rooms", cookie=masa))
+    )
 
 
 # -- one's account --------------------
