@@ -22,7 +22,7 @@ UNFINISHED = "unfinished"  # stands there while .venv is being made
 # What setup.cfg's install_requires and its extra `test` bring, by the names they are imported by.
 MODULES = (
     "tornado", "jinja2", "msgspec", "sqlalchemy", "alembic", "argon2", "prometheus_client", "markdown_it",
-    "linkify_it", "nh3",
+    "linkify_it", "nh3", "babel",
 )  # fmt: skip
 TEST_MODULES = (
     *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "coverage", "hypothesis",

@@ -30,6 +30,8 @@ class Account(msgspec.Struct, frozen=True):
     role: Role
     disabled: bool
     created_ms: int
+    language: str | None = None
+    """The language of the pages (`de`); None: what the browser asks for."""
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -118,6 +118,9 @@ class Accounts(Protocol):
     async def set_disabled(self, account_id: str, disabled: bool) -> bool:
         """False, and nothing changed, when it would disable the last enabled owner."""
 
+    async def set_language(self, account_id: str, language: str | None) -> None:
+        """The language of the pages; None: what the browser asks for."""
+
     async def open_session(self, session: Session, token_hash: str) -> None:
         """Store a session."""
 

@@ -191,7 +191,7 @@ def clean_text(text: str, *, limit: int) -> str:
     if _INVISIBLE.match(text):
         raise ChatError("empty", "Message text is required.")
     if limit and len(text) > limit:
-        raise ChatError("too_large", f"Message must be {limit} characters or less.")
+        raise ChatError("too_large", "Message must be %(limit)s characters or less.", limit=limit)
     return text
 
 

@@ -242,7 +242,7 @@ class Chat:
     def _join(self, connection: Connection, event: JoinEvent) -> None:
         room = self.visible(connection.account, event.room)
         if len(connection.cursors) >= ROOMS_LIMIT and event.room not in connection.cursors:
-            raise Forbidden(f"A connection follows at most {ROOMS_LIMIT} rooms.")
+            raise ChatError("forbidden", "A connection follows at most %(most)s rooms.", most=ROOMS_LIMIT)
         follow(connection, room, since=event.since, epoch=event.epoch)
 
     def _leave(self, connection: Connection, event: LeaveEvent) -> None:

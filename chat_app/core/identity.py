@@ -21,7 +21,7 @@ from chat_app.core.names import (
 )
 from chat_app.core.people import People
 from chat_app.core.sessions import Sessions, SessionsEnded, digest, new_token
-from chat_app.errors import ChatError, NotFound, RateLimited
+from chat_app.errors import N_, ChatError, NotFound, RateLimited
 from chat_app.models import Account, JoinLink, Role, Session
 from chat_app.ports import Accounts
 
@@ -122,7 +122,7 @@ class Identity:
             known = await self._verify(found[1] if found else None, password)
             return known and found is not None and not found[0].disabled
 
-        await self._guess(key, address, right, "The name or the password is wrong.")
+        await self._guess(key, address, right, N_("The name or the password is wrong."))
         assert found is not None
         return await self._open(found[0], address=address, agent=agent, password_hash=found[1])
 
@@ -237,6 +237,11 @@ class Identity:
         if not await self.sessions.end(account.id, only=session_id, reason="signed out"):
             raise NotFound("This session has ended already.")
 
+    async def set_language(self, account: Account, language: str | None) -> None:
+        """The language of one's pages; None: what the browser asks for."""
+        await self._accounts.set_language(account.id, language)
+        self.sessions.forget(account.id)
+
     # -- private ---------------------------------------------------------------------------------------------
 
     async def _new(self, name: str, password: str, role: Role) -> tuple[Account, str]:
@@ -268,7 +273,10 @@ class Identity:
             raise NotFound
         account, password_hash = found
         await self._guess(
-            account.name_key, address, lambda: self._verify(password_hash, password), "The password is wrong."
+            account.name_key,
+            address,
+            lambda: self._verify(password_hash, password),
+            N_("The password is wrong."),
         )
 
     async def _guess(

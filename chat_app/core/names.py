@@ -47,7 +47,7 @@ def clean_name(raw: str) -> tuple[str, str]:
         raise ChatError("bad_name", "A name is made of letters, digits, spaces and _ - . '")
     name = unicodedata.normalize("NFC", raw).strip(" ")
     if not 1 <= len(name) <= NAME_LIMIT:
-        raise ChatError("bad_name", f"A name has 1 to {NAME_LIMIT} characters.")
+        raise ChatError("bad_name", "A name has 1 to %(most)s characters.", most=NAME_LIMIT)
     if "  " in name:
         raise ChatError("bad_name", "A name has no two spaces in a row.")
     if not _is_name(name):
@@ -96,9 +96,11 @@ def check_password(raw: str) -> str:
         raise ChatError("bad_password", "This password has characters that are none.")
     password = password_form(raw)
     if len(password) < PASSWORD_SHORTEST:
-        raise ChatError("bad_password", f"A password has at least {PASSWORD_SHORTEST} characters.")
+        raise ChatError(
+            "bad_password", "A password has at least %(least)s characters.", least=PASSWORD_SHORTEST
+        )
     if len(password) > PASSWORD_LONGEST:
-        raise ChatError("bad_password", f"A password has at most {PASSWORD_LONGEST} characters.")
+        raise ChatError("bad_password", "A password has at most %(most)s characters.", most=PASSWORD_LONGEST)
     if password.casefold() in _COMMON or len(set(password)) == 1:
         raise ChatError("bad_password", "This password is one of the first that are tried. Choose another.")
     return password
@@ -118,7 +120,7 @@ def clean_slug(raw: str) -> str:
 
 def clean_title(raw: str) -> str:
     """A room's title. Raises `ChatError("bad_title")`."""
-    wrong = ChatError("bad_title", f"A title has 1 to {TITLE_LIMIT} visible characters.")
+    wrong = ChatError("bad_title", "A title has 1 to %(most)s visible characters.", most=TITLE_LIMIT)
     if not _encodable(raw):
         raise wrong
     title = unicodedata.normalize("NFC", raw).strip(" ")

@@ -76,7 +76,12 @@ class People:
         """An invitation with a role up to one's own. Raises `ChatError("bad_request")` and `Forbidden`."""
         wanted = as_role(role)
         if not (1 <= uses <= USES_LIMIT and 1 <= days <= DAYS_LIMIT):
-            raise ChatError("bad_request", f"A link has 1 to {USES_LIMIT} uses and 1 to {DAYS_LIMIT} days.")
+            raise ChatError(
+                "bad_request",
+                "A link has 1 to %(uses)s uses and 1 to %(days)s days.",
+                uses=USES_LIMIT,
+                days=DAYS_LIMIT,
+            )
         if not allows(actor, "create_join_link", role=wanted):
             raise Forbidden("A role can be given only up to your own.")
         now = self._clock_ms()
@@ -133,4 +138,4 @@ def as_role(raw: str) -> Role:
     for role in ROLES:
         if role == raw:
             return role
-    raise ChatError("bad_request", f"A role is one of {', '.join(ROLES)}.")
+    raise ChatError("bad_request", "A role is one of %(roles)s.", roles=", ".join(ROLES))

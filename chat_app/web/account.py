@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
 from chat_app.models import rfc3339
 from chat_app.web.base import Access, BaseHandler
 
 _NOTICES = {
-    "password": "The password was changed. Every other session was signed out.",
-    "others": "Every other session was signed out.",
-    "session": "The session was signed out.",
+    "password": N_("The password was changed. Every other session was signed out."),
+    "language": N_("The language was changed."),
+    "others": N_("Every other session was signed out."),
+    "session": N_("The session was signed out."),
 }
 
 
@@ -48,9 +49,10 @@ class AccountHandler(BaseHandler):
         self.render_page(
             "pages/account.html",
             http_status=self.refused(error) if error else 200,
+            languages=list(self.services.assets.languages.values()),
             sessions=sorted(sessions, key=lambda row: not row.current),
-            error=error.message if error else None,
-            notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
+            error=self.say(error),
+            notice=None if error else self.notice(_NOTICES),
         )
 
 
@@ -81,6 +83,19 @@ class Password(AccountHandler):
             return
         self.open_cookie(token)
         self.go("/account?notice=password")
+
+
+class SetLanguage(AccountHandler):
+    """`/account/language`."""
+
+    async def post(self) -> None:
+        """The language of the pages; empty: what the browser asks for."""
+        chosen = self.field("language") or None
+        if chosen is not None and chosen not in self.services.assets.languages:
+            await self.show(error=ChatError("bad_request", "There is no such language here."))
+            return
+        await self.services.identity.set_language(self.me, chosen)
+        self.go("/account?notice=language")
 
 
 class EndOthers(AccountHandler):

@@ -7,8 +7,8 @@ the socket, which checks for itself in its own `prepare`.
 from __future__ import annotations
 
 import enum
-import http
 import logging
+from collections.abc import Mapping
 from typing import Any, assert_never
 from urllib.parse import quote, urlsplit
 
@@ -17,10 +17,11 @@ from tornado.web import HTTPError, RequestHandler
 
 from chat_app.core.limits import address_key
 from chat_app.core.permissions import allows
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
 from chat_app.logs import log_event
 from chat_app.models import Account, Session
 from chat_app.web.gate import COOKIE_DAYS, cookie_name, peer, session_token
+from chat_app.web.languages import Language
 from chat_app.web.services import Services, State
 
 __all__ = ["Access", "BaseHandler", "Services", "State", "status_of"]
@@ -33,15 +34,15 @@ _STATUS = {
     "taken": 409, "last_owner": 409, "disabled": 409, "gone": 410, "rate_limited": 429, "busy": 503,
 }  # fmt: skip
 _SENTENCES = {
-    400: "The server could not read this request.",
-    401: "Sign in first.",
-    403: "This is not allowed from here, or not for you.",
-    404: "There is no such page, or you may not see it.",
-    405: "This address is not for that.",
-    410: "This is gone.",
-    413: "That was too much at once.",
-    429: "Too many tries. Wait a little.",
-    503: "The server is busy. Try again in a moment.",
+    400: N_("The server could not read this request."),
+    401: N_("Sign in first."),
+    403: N_("This is not allowed from here, or not for you."),
+    404: N_("There is no such page, or you may not see it."),
+    405: N_("This address is not for that."),
+    410: N_("This is gone."),
+    413: N_("That was too much at once."),
+    429: N_("Too many tries. Wait a little."),
+    503: N_("The server is busy. Try again in a moment."),
 }
 _HEADERS = {
     "Server": "roomlog",
@@ -143,6 +144,21 @@ class BaseHandler(RequestHandler):
         return self.session
 
     @property
+    def language(self) -> Language:
+        """What pages speak to this reader: as the account says, else as the browser asks."""
+        chosen = self.account.language if self.account else None
+        return self.services.assets.languages.choose(chosen, self.request.headers.get("Accept-Language", ""))
+
+    def say(self, refusal: ChatError | None) -> str | None:
+        """The sentence of a refusal in the reader's language."""
+        return self.language.say(refusal.sentence, **refusal.values) if refusal else None
+
+    def notice(self, notices: Mapping[str, str]) -> str | None:
+        """What the form that led here did, by `?notice=`, in the reader's language."""
+        text = notices.get(self.get_query_argument("notice", ""))
+        return self.language.say(text) if text else None
+
+    @property
     def agent(self) -> str:
         """The browser, as it calls itself."""
         return self.request.headers.get("User-Agent", "")
@@ -180,7 +196,10 @@ class BaseHandler(RequestHandler):
         """Finish with a template; what every template is given is added here."""
         if http_status is not None:
             self.set_status(http_status)
+        language = self.language
         self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Content-Language", language.code)
+        self.set_header("Vary", "Accept-Language")
         assets = self.services.assets
         everywhere: dict[str, object] = {
             "user": self.account,
@@ -189,7 +208,7 @@ class BaseHandler(RequestHandler):
             "path": self.request.path,
             "can_administrate": self.account is not None and allows(self.account, "manage_accounts"),
         }
-        self.finish(assets.loader.load(template).generate(**{**everywhere, **context}))
+        self.finish(assets.loaders[language.code].load(template).generate(**{**everywhere, **context}))
 
     def write_json(self, payload: bytes, *, status: int | None = None) -> None:
         """Finish with JSON."""
@@ -212,10 +231,11 @@ class BaseHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The error as a page, or as JSON for scripts."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
-        message = _SENTENCES.get(status_code, "Something went wrong here. It is in the server's log.")
+        message = _SENTENCES.get(status_code, N_("Something went wrong here. It is in the server's log."))
+        said: str | None = self.language.say(message)
         code = "error"
         if isinstance(error, ChatError):
-            message, code = error.message, error.code
+            message, code, said = error.message, error.code, self.say(error)
             self.refused(error)
         elif isinstance(error, HTTPError):
             code = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}.get(
@@ -229,8 +249,8 @@ class BaseHandler(RequestHandler):
             body = {"error": {"code": code, "message": message}}
             self.write_json(msgspec.json.encode(body))
             return
-        title = http.HTTPStatus(status_code).phrase if status_code in list(http.HTTPStatus) else "Error"
-        self.render_page("pages/error.html", status=status_code, title=title, message=message)
+        title = self.language.status(status_code)
+        self.render_page("pages/error.html", status=status_code, title=title, message=said)
 
     def log_exception(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Only what nobody foresaw is an event; refusals are counted elsewhere."""

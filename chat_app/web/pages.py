@@ -138,7 +138,7 @@ class Rooms(RoomsHandler):
             rooms=rooms,
             slug=slug,
             title=title,
-            error=error.message if error else None,
+            error=self.say(error),
         )
 
 
@@ -202,7 +202,7 @@ def position(handler: BaseHandler, name: str) -> int | None:
     if raw is None:
         return None
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 16 and int(raw) <= SEQ_LIMIT):
-        raise ChatError("bad_request", f"{name} is a whole number.")
+        raise ChatError("bad_request", "%(name)s is a whole number.", name=name)
     return int(raw)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chat_app.core.permissions import allows, grantable
-from chat_app.errors import ChatError
+from chat_app.errors import N_, ChatError
 from chat_app.models import ROLES, Account, JoinLink, Role, rfc3339
 from chat_app.web.base import Access, BaseHandler
 
 _NOTICES = {
-    "role": "The role was changed.",
-    "disabled": "The account is disabled.",
-    "enabled": "The account is enabled again.",
+    "role": N_("The role was changed."),
+    "disabled": N_("The account is disabled."),
+    "enabled": N_("The account is enabled again."),
 }
 
 
@@ -56,8 +56,8 @@ class PeopleHandler(BaseHandler):
             "pages/people.html",
             http_status=self.refused(error) if error else 200,
             accounts=accounts,
-            error=error.message if error else None,
-            notice=None if error else _NOTICES.get(self.get_query_argument("notice", "")),
+            error=self.say(error),
+            notice=None if error else self.notice(_NOTICES),
             link=link,
             link_name=link_name,
         )
@@ -154,7 +154,7 @@ class JoinLinks(BaseHandler):
             http_status=self.refused(error) if error else 200,
             links=links,
             grantable=[role for role in ROLES if allows(self.me, "create_join_link", role=role)],
-            error=error.message if error else None,
+            error=self.say(error),
             created=created,
         )
 

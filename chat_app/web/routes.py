@@ -31,6 +31,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/rooms/{_SLUG}/messages", pages.RoomMessages),
     (r"/account", account.AccountPage),
     (r"/account/password", account.Password),
+    (r"/account/language", account.SetLanguage),
     (r"/account/sessions/end-others", account.EndOthers),
     (rf"/account/sessions/{_ID}/end", account.EndSession),
     (r"/people", people.PeoplePage),

@@ -55,11 +55,11 @@ class SignInHandler(BaseHandler):
             http_status=self.refused(failure) if failure else 200,
             name=name,
             next=target,
-            error=error.message if error else None,
+            error=self.say(error),
             retry_after=whole_seconds(error) if error and waiting else None,
             registration_open=self.services.settings.registration == "open",
             register_name=register_name,
-            register_error=register_error.message if register_error else None,
+            register_error=self.say(register_error),
         )
 
 
@@ -129,7 +129,7 @@ class Setup(SignInHandler):
         except ChatError as error:
             status = self.refused(error)
             self.render_page(
-                "pages/setup.html", http_status=status, token=token, name=name, error=error.message
+                "pages/setup.html", http_status=status, token=token, name=name, error=self.say(error)
             )
             return
         if session is None:
@@ -171,7 +171,7 @@ class Join(SignInHandler):
         except ChatError as error:
             if error.code in ("gone", "not_found"):
                 raise
-            status, sentence = self.refused(error), error.message
+            status, sentence = self.refused(error), self.say(error)
             self.render_page(
                 "pages/join.html", http_status=status, code=code, name=name, error=sentence, role=link.role
             )
@@ -265,6 +265,6 @@ class Confirm(BaseHandler):
             )
         except ChatError as error:
             status = self.refused(error)
-            self.render_page("pages/confirm.html", http_status=status, next=target, error=error.message)
+            self.render_page("pages/confirm.html", http_status=status, next=target, error=self.say(error))
             return
         self.go(target)

@@ -20,6 +20,7 @@ from tornado.template import BaseLoader, Template
 from tornado.web import StaticFileHandler
 
 import chat_app
+from chat_app.web.languages import Language, Languages, load_languages
 
 STATIC_PREFIX = "/static/"
 WORKER = "worker.js"
@@ -46,15 +47,25 @@ class PageTemplate(Template):
 
 
 class PageLoader(BaseLoader):
-    """Loads templates by their path below the folder; all is escaped, nothing undefined passed over."""
+    """Loads templates by their path below the folder, in one language, which what they are compiled to knows.
 
-    def __init__(self, root: Path) -> None:
+    All is escaped but the catalogue's own texts, nothing undefined passed over.
+    """
+
+    def __init__(self, root: Path, language: Language) -> None:
         super().__init__()
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(root),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
+        )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        self._environment.filters["role"] = language.role
+        self._environment.globals["language"] = language
+        self._environment.install_gettext_translations(  # type: ignore[attr-defined]
+            language.translations, newstyle=True
         )
 
     def resolve_path(self, name: str, parent_path: str | None = None) -> str:
@@ -69,7 +80,9 @@ class PageLoader(BaseLoader):
 class Assets:
     """What the pages are made of."""
 
-    loader: PageLoader
+    languages: Languages
+    loaders: dict[str, PageLoader]
+    """By the language's code."""
     static: Path
     import_map: Markup
     policy: str
@@ -89,8 +102,10 @@ def load_assets() -> Assets:
     static = folder("static")
     text = json.dumps({"imports": _modules(static)}, separators=(",", ":"))
     proof = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    languages = load_languages()
     return Assets(
-        loader=PageLoader(folder("templates")),
+        languages=languages,
+        loaders={code: PageLoader(folder("templates"), one) for code, one in languages.items()},
         static=static,
         import_map=Markup('<script type="importmap">' + text + "</script>"),
         policy=_policy(f"'sha256-{proof}'"),

@@ -1,10 +1,13 @@
 // Where every page starts: what all pages need, and the chat where there is one.
 
 import { startChat } from "./chat_page.js";
+import { readTexts } from "./dom/page_data.js";
 import { localiseTimes } from "./dom/time.js";
 import { offerCopying } from "./views/copying.js";
 import { SignOut } from "./views/sign_out.js";
+import { speak } from "./words.js";
 
+speak(document.documentElement.lang, readTexts(), navigator.languages);
 localiseTimes(document);
 offerCopying(document);
 

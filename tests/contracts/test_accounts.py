@@ -107,6 +107,19 @@ def test_a_new_password_replaces_the_hash(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_language_is_chosen_and_given_up(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        await store.accounts.open_session(session("ann", 1), "token")
+        for language in ("de", None):
+            await store.accounts.set_language("id-ann", language)
+            found = await store.accounts.session("token")
+            assert found is not None and found[1].language == language
+        with pytest.raises(NotFound):
+            await store.accounts.set_language("id-nobody", "de")
+
+    run(tmp_path, scenario)
+
+
 def test_a_session_comes_with_its_account(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts

@@ -85,6 +85,10 @@ class SqlAccounts:
         """False, and nothing changed, when it would disable the last enabled owner."""
         return await self._write(lambda connection: people.set_disabled(connection, account_id, disabled))
 
+    async def set_language(self, account_id: str, language: str | None) -> None:
+        """The language of the pages. Raises `NotFound` for an unknown account."""
+        await self._write(lambda connection: people.set_language(connection, account_id, language))
+
     async def open_session(self, session: Session, token_hash: str) -> None:
         """Store a session."""
         await self._write(lambda connection: sessions.open_session(connection, session, token_hash))

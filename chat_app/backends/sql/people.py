@@ -18,6 +18,7 @@ ACCOUNT_COLUMNS = (
     accounts.c.role,
     accounts.c.disabled,
     accounts.c.created_ms,
+    accounts.c.language,
 )  # in the order of Account's fields
 
 
@@ -58,6 +59,7 @@ def create(
         role=account.role if role is None else role,
         disabled=account.disabled,
         created_ms=account.created_ms,
+        language=account.language,
     )
     values: dict[str, Any] = {field: getattr(stored, field) for field in stored.__struct_fields__}
     try:
@@ -88,6 +90,11 @@ def set_disabled(connection: Connection, account_id: str, disabled: bool) -> boo
         return False
     _update(connection, account_id, disabled=disabled)
     return True
+
+
+def set_language(connection: Connection, account_id: str, language: str | None) -> None:
+    """The language of the pages. Raises `NotFound`."""
+    _update(connection, account_id, language=language)
 
 
 def _one(connection: Connection, chosen: ColumnElement[bool]) -> tuple[Account, str] | None:

@@ -1,4 +1,4 @@
-// What the server tells the scripts of a room page, in the data attributes of its one element.
+// What the server tells the scripts: of a room, in the data attributes of its one element, and the page's texts.
 
 /** @param {HTMLElement} chat */
 export function readPage(chat) {
@@ -15,4 +15,12 @@ export function readPage(chat) {
     maxMessageLength: Number(data.maxMessageLength),
     heartbeatSeconds: Number(data.heartbeatSeconds),
   };
+}
+
+/**
+ * The page's catalogue for scripts; none in English.
+ * @returns {import("../words.js").Texts}
+ */
+export function readTexts() {
+  return JSON.parse(document.querySelector("#texts")?.textContent ?? "{}");
 }

@@ -1,21 +1,33 @@
-// Times in the reader's own zone and language.
+// Times in the reader's own zone and the page's language.
+
+import { localeOfPage } from "../words.js";
 
 const DAY_MS = 86_400_000;
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const longDay = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-/** @type {Record<string, Intl.DateTimeFormat>} */
-const forms = { clock, date, full };
+/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+const FORMS = {
+  clock: { timeStyle: "short" },
+  date: { dateStyle: "medium" },
+  full: { dateStyle: "medium", timeStyle: "short" },
+  weekday: { weekday: "long", day: "numeric", month: "long" },
+  longDay: { dateStyle: "long" },
+};
+/** Made once for a locale and form: making one takes longer than a hundred uses. @type {Map<string, Intl.DateTimeFormat>} */
+const made = new Map();
+
+/** @param {string} form */
+function format(form) {
+  const key = `${localeOfPage()} ${form}`;
+  const known = made.get(key) ?? new Intl.DateTimeFormat(localeOfPage(), FORMS[form] ?? FORMS.full);
+  made.set(key, known);
+  return known;
+}
 
 /** @param {HTMLTimeElement} time with its moment in `datetime` */
 export function localiseTime(time) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) return;
-  time.textContent = (forms[time.dataset.form ?? "full"] ?? full).format(at);
-  time.title = full.format(at);
+  time.textContent = format(time.dataset.form ?? "full").format(at);
+  time.title = format("full").format(at);
 }
 
 /** @param {ParentNode} within */
@@ -43,10 +55,10 @@ export function nameDay(day, now) {
   const today = new Date(now.getFullYear(), now.getMonth(), now.getDate());
   const days = Math.round((start.getTime() - today.getTime()) / DAY_MS);
   if (days === 0 || days === -1) {
-    const name = relative.format(days, "day");
-    return name.charAt(0).toUpperCase() + name.slice(1);
+    const name = new Intl.RelativeTimeFormat(localeOfPage(), { numeric: "auto" }).format(days, "day");
+    return name.charAt(0).toLocaleUpperCase(localeOfPage()) + name.slice(1);
   }
-  return (today.getTime() - start.getTime() < 300 * DAY_MS ? weekday : longDay).format(start);
+  return format(today.getTime() - start.getTime() < 300 * DAY_MS ? "weekday" : "longDay").format(start);
 }
 
 /** Milliseconds until the reader's next midnight. */

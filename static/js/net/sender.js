@@ -7,6 +7,7 @@ const IN_FLIGHT_LIMIT = 20; // more at once only runs into the server's limits o
 const FRAME_LIMIT_BYTES = 16 * 1024; // the server closes the line on a larger frame, again after every reload
 const FULL_BUFFER_PAUSE_MS = 200;
 const DEFAULT_RETRY_SECONDS = 2;
+const TOO_LARGE = "This message is too large to be sent."; // in English like the server's reasons: state/refusals.js translates
 
 export class Sender {
   #outbox;
@@ -114,7 +115,7 @@ export class Sender {
       if (now < this.#heldUntil || this.#inFlight.size >= (this.#oneByOne ? 1 : IN_FLIGHT_LIMIT)) return;
       const event = { type: "message", room, text, nonce };
       if (new TextEncoder().encode(JSON.stringify(event)).length > FRAME_LIMIT_BYTES) {
-        this.#outbox.refuse(nonce, { code: "too_large", reason: "This message is too large to be sent.", retryAt: null });
+        this.#outbox.refuse(nonce, { code: "too_large", reason: TOO_LARGE, retryAt: null });
         continue;
       }
       this.#blocked = !this.#socket.send(event);

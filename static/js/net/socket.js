@@ -5,6 +5,7 @@ import { verdict } from "./closing.js";
 import { Emitter } from "./emitter.js";
 import { readFrame } from "./frames.js";
 import { SilenceWatch } from "./watch.js";
+import { t } from "../words.js";
 
 /** @typedef {{name: "connecting" | "online" | "waiting" | "offline" | "stopped", awaySince: number | null, retryAt: number | null, reason: string}} Line */
 /** @typedef {{line: Line, open: null, frame: import("./frames.js").Frame, close: null, signedOut: null}} SocketEvents */
@@ -162,7 +163,7 @@ export class ChatSocket extends Emitter {
     const reason = await this.#why();
     if (waiting !== this.#line) return; // somebody hurried, or went offline
     if (reason.kind === "signed-out") this.emit("signedOut", null);
-    else if (reason.kind === "gone") this.stop("This room is not there any more, or not open to you.");
+    else if (reason.kind === "gone") this.stop(t("This room is not there any more, or not open to you."));
     else if (reason.kind === "wait") {
       this.#mayHurry = false;
       this.#wait(reason.milliseconds + this.#random() * 1000);

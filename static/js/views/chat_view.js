@@ -4,6 +4,7 @@ import { isAttended } from "../dom/attention.js";
 import { find } from "../dom/find.js";
 import { Drafts } from "../state/drafts.js";
 import { allowedOn } from "../state/permissions.js";
+import { refusalText } from "../state/refusals.js";
 import { Throttle } from "../state/throttle.js";
 import { Composer } from "./composer.js";
 import { MessageMenu } from "./message_menu.js";
@@ -12,6 +13,7 @@ import { PeopleList, TypingLine } from "./people.js";
 import { RoomList } from "./rooms.js";
 import { StatusLine } from "./status.js";
 import { Timeline } from "./timeline.js";
+import { t } from "../words.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 /** @typedef {import("../net/frames.js").Message} Message */
@@ -74,7 +76,7 @@ export class ChatView {
       find: (id) => chat.current.log.get(id),
       allowed: (message) => allowedOn(message, page.me, clock.now()),
       onEdit: (message) => this.#composer.edit(message),
-      onDelete: ({ id }) => chat.delete(id) || this.#composer.note("There is no connection: nothing was deleted.", "failure"),
+      onDelete: ({ id }) => chat.delete(id) || this.#composer.note(t("There is no connection: nothing was deleted."), "failure"),
     });
   }
 
@@ -137,7 +139,7 @@ export class ChatView {
     chat.on("line", (room) => this.#timeline.hold(() => this.#timeline.drawLine(room)));
     chat.on("badge", (room) => this.#badge(room));
     chat.on("removed", (room) => this.#removed(room));
-    chat.on("refused", ({ message }) => this.#composer.note(message, "failure"));
+    chat.on("refused", (error) => this.#composer.note(refusalText(error), "failure"));
     chat.on("welcome", ({ limits }) => (this.#composer.limit = limits.maxMessageLength));
     this.#outbox.on("added", (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
     this.#outbox.on("changed", (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
@@ -206,7 +208,7 @@ export class ChatView {
   #edit(id, text) {
     const message = this.#chat.current.log.get(id);
     if (message?.text === text) return this.#composer.endEdit();
-    if (!this.#chat.edit(id, text)) this.#composer.note("There is no connection: the change is not saved yet.", "failure");
+    if (!this.#chat.edit(id, text)) this.#composer.note(t("There is no connection: the change is not saved yet."), "failure");
   }
 
   #read() {

@@ -2,6 +2,7 @@
 
 import { find } from "../dom/find.js";
 import { cleanText, sendable } from "../state/text.js";
+import { number, t } from "../words.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 /**
@@ -62,8 +63,8 @@ export class Composer {
   enter(title, draft) {
     this.#editing = null;
     this.#banner.hidden = true;
-    this.#text.placeholder = `Message #${title}`;
-    this.#text.ariaLabel = `Message to ${title}`;
+    this.#text.placeholder = t("Message #%(room)s", { room: title });
+    this.#text.ariaLabel = t("Message to %(room)s", { room: title });
     this.#write(draft);
     if (!this.#touch.matches) this.#text.focus();
   }
@@ -105,7 +106,7 @@ export class Composer {
     const { text, length, error } = cleanText(sendable(this.#text.value), this.limit);
     this.#text.focus();
     if (error === "empty") return;
-    if (error === "too_large") return this.note(`${length} characters are too many: ${this.limit} are allowed. Nothing was sent.`, "failure");
+    if (error === "too_large") return this.note(t("%(length)s characters are too many: %(limit)s are allowed. Nothing was sent.", { length, limit: this.limit }), "failure");
     if (this.#editing !== null) return this.#calls.onEdit(this.#editing.id, text);
     this.#write("");
     this.#calls.onInput("");
@@ -157,6 +158,6 @@ export class Composer {
     const { length } = cleanText(this.#text.value, this.limit);
     const near = this.limit > 0 && length >= this.limit * NEAR_LIMIT;
     const over = this.limit > 0 && length > this.limit;
-    this.note(near ? `${length} / ${this.limit}` : "", over ? "failure" : "");
+    this.note(near ? `${number(length)} / ${number(this.limit)}` : "", over ? "failure" : "");
   }
 }

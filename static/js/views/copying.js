@@ -1,5 +1,7 @@
 // "Copy" beside a link that is shown; hidden where scripts or the clipboard are missing.
 
+import { t } from "../words.js";
+
 /** @param {ParentNode} within */
 export function offerCopying(within) {
   if (navigator.clipboard === undefined) return;
@@ -9,7 +11,7 @@ export function offerCopying(within) {
     button.hidden = false;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(value);
-      button.textContent = "Copied";
+      button.textContent = t("Copied");
     });
   }
 }

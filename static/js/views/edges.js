@@ -1,6 +1,7 @@
 // The two edges of what is shown: where older messages are, and the way back to the end.
 
 import { find } from "../dom/find.js";
+import { t } from "../words.js";
 
 export class Past {
   #older = find("#load-older", HTMLElement);
@@ -23,7 +24,7 @@ export class Past {
   /** @param {import("../state/log.js").RoomLog} log */
   show(log) {
     this.#older.hidden = !log.more;
-    this.#older.textContent = log.missed ? "Something was missed while you were away · load it" : "Older messages";
+    this.#older.textContent = log.missed ? t("Something was missed while you were away · load it") : t("Older messages");
     this.#start.hidden = log.more || log.position === null;
   }
 
@@ -31,7 +32,7 @@ export class Past {
   #clicked = async (event) => {
     event.preventDefault(); // without scripts it leads to a page of its own
     this.#older.ariaBusy = "true";
-    if (!(await this.#onLoad())) this.#older.textContent = "Could not be loaded · try again";
+    if (!(await this.#onLoad())) this.#older.textContent = t("Could not be loaded · try again");
     this.#older.ariaBusy = "false";
   };
 }
@@ -56,12 +57,12 @@ export class ToEnd {
 
   /** Something new came below what is in view. */
   announce() {
-    this.#words.textContent = "New messages";
+    this.#words.textContent = t("New messages");
   }
 
   /** @param {boolean} atEnd */
   show(atEnd) {
-    if (atEnd) this.#words.textContent = "To the end";
+    if (atEnd) this.#words.textContent = t("To the end");
     this.#button.hidden = atEnd;
   }
 }

@@ -1,6 +1,7 @@
 // What stands between messages: the day lines, the line of the unread, and which messages group.
 
 import { dayOf, nameDay, untilMidnight } from "../dom/time.js";
+import { t } from "../words.js";
 
 const GROUP_MS = 5 * 60_000;
 
@@ -79,7 +80,7 @@ export function placeUnreadLine(list, after, me) {
   const line = document.createElement("li");
   line.className = "unread-line";
   line.id = "unread-line";
-  line.append(label("New"));
+  line.append(label(t("New")));
   row.before(line);
   decorate(row);
   return line;

@@ -2,6 +2,7 @@
 
 import { fillAvatar } from "../dom/avatar.js";
 import { find, stamp } from "../dom/find.js";
+import { localeOfPage, number, t, tn } from "../words.js";
 
 const NAMED = 3;
 
@@ -13,7 +14,7 @@ export class PeopleList {
    * @param {number} online
    */
   show(names, online) {
-    for (const count of document.querySelectorAll("[data-online]")) count.textContent = String(online);
+    for (const count of document.querySelectorAll("[data-online]")) count.textContent = number(online);
     const known = new Map([...this.#list.children].map((person) => [person.querySelector("bdi")?.textContent, person]));
     this.#list.replaceChildren(...names.map((name) => known.get(name) ?? newPerson(name)));
   }
@@ -27,12 +28,22 @@ export class TypingLine {
   show(typing) {
     clearTimeout(this.#timer);
     const { names, againInMs } = typing.current(Date.now());
-    const shown = names.slice(0, NAMED).flatMap((name, index) => [...(index > 0 ? [", "] : []), isolate(name)]);
-    const others = names.length > NAMED ? [" and others"] : [];
-    const verb = names.length === 0 ? "" : names.length === 1 ? " is typing…" : " are typing…";
-    this.#line.replaceChildren(...shown, ...others, verb);
+    this.#line.replaceChildren(...(names.length === 0 ? [] : sentence(names)));
     if (againInMs !== null) this.#timer = window.setTimeout(() => this.show(typing), againInMs + 20);
   }
+}
+
+/**
+ * "Ann is typing…", each name an element of its own.
+ * @param {string[]} names
+ */
+function sentence(names) {
+  const said = tn("%(names)s is typing…", "%(names)s are typing…", names.length);
+  const [before = "", after = ""] = said.split("%(names)s");
+  const listed = [...names.slice(0, NAMED), ...(names.length > NAMED ? [t("others")] : [])];
+  const parts = new Intl.ListFormat(localeOfPage()).formatToParts(listed);
+  let place = 0;
+  return [before, ...parts.map(({ type, value }) => (type === "element" && place++ < NAMED ? isolate(value) : value)), after];
 }
 
 /** @param {string} name */

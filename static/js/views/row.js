@@ -3,6 +3,8 @@
 import { fillAvatar } from "../dom/avatar.js";
 import { find, stamp } from "../dom/find.js";
 import { localiseTime } from "../dom/time.js";
+import { refusalText } from "../state/refusals.js";
+import { t } from "../words.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/outbox.js").Entry} Entry */
@@ -27,7 +29,7 @@ export function fillStored(row, message, me) {
   row.classList.toggle("message--deleted", Boolean(message.deletedAt));
   fillAuthor(row, { id: message.userId, name: message.from }, me);
   fillTime(row, message.sentAt);
-  fillBody(row, message.deletedAt ? "This message was deleted." : (message.text ?? ""), message.deletedAt ? undefined : message.html);
+  fillBody(row, message.deletedAt ? t("This message was deleted.") : (message.text ?? ""), message.deletedAt ? undefined : message.html);
   find(".message__edited", HTMLElement, row).hidden = !message.editedAt || Boolean(message.deletedAt);
 }
 
@@ -56,8 +58,9 @@ export function fillRefusal(row, entry, now) {
   row.dataset.code = entry.code;
   if (row.querySelector(".message__refusal") === null) row.append(stamp("#refusal-template"));
   const seconds = entry.retryAt === null ? 0 : Math.max(0, Math.ceil((entry.retryAt - now) / 1000));
-  const again = entry.retryAt === null ? "" : ` Sent again in ${seconds} s.`;
-  find(".message__reason", HTMLElement, row).textContent = entry.reason + again;
+  const said = [refusalText({ code: entry.code, message: entry.reason })];
+  if (entry.retryAt !== null) said.push(t("Sent again in %(seconds)s s.", { seconds }));
+  find(".message__reason", HTMLElement, row).textContent = said.join(" ");
 }
 
 /** @param {HTMLElement} row */

@@ -3,6 +3,7 @@
 import { ask } from "../dom/ask.js";
 import { find } from "../dom/find.js";
 import { outboxPrefix } from "../net/outbox.js";
+import { tn } from "../words.js";
 
 export class SignOut {
   #onLeave;
@@ -28,7 +29,11 @@ export class SignOut {
     const count = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).length;
     if (count === 0) return this.#onLeave();
     event.preventDefault();
-    find("[data-unsent-count]", HTMLElement).textContent = count === 1 ? "One message was" : `${count} messages were`;
+    find("[data-unsent-count]", HTMLElement).textContent = tn(
+      "One message was not sent yet. Signing out removes what was not sent from this browser.",
+      "%(count)s messages were not sent yet. Signing out removes what was not sent from this browser.",
+      count,
+    );
     if (!(await ask("#sign-out-dialog"))) return;
     this.#onLeave();
     form.submit();

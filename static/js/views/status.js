@@ -1,6 +1,7 @@
 // The one quiet line about the connection. What lasts less than five seconds is not worth a word.
 
 import { find } from "../dom/find.js";
+import { t } from "../words.js";
 
 /** @typedef {import("../net/socket.js").Line} Line */
 
@@ -53,10 +54,10 @@ export class StatusLine {
     if (passing && away < QUIET_MS) return;
     const seconds = Math.max(1, Math.ceil(((line.retryAt ?? 0) - Date.now()) / 1000));
     const words = {
-      connecting: "Connecting…",
-      online: "Online",
-      waiting: `Offline · back in ${seconds} s`,
-      offline: "Offline · messages wait here",
+      connecting: t("Connecting…"),
+      online: t("Online"),
+      waiting: t("Offline · back in %(seconds)s s", { seconds }),
+      offline: t("Offline · messages wait here"),
       stopped: line.reason,
     };
     this.#status.dataset.state = line.name;
@@ -66,7 +67,7 @@ export class StatusLine {
     this.#tryNow.hidden = line.name !== "waiting";
     const on = line.name === "offline" || line.name === "stopped";
     this.#switch.setAttribute("aria-pressed", String(on));
-    this.#switch.title = on ? "Go online" : "Go offline";
+    this.#switch.title = on ? t("Go online") : t("Go offline");
     this.#switch.ariaLabel = this.#switch.title;
   }
 }
