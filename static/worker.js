@@ -13,6 +13,9 @@ const ROOM = /^\/rooms\/[a-zA-Z0-9_-]{1,32}$/;
 
 worker.addEventListener("install", (event) => event.waitUntil(install()));
 worker.addEventListener("activate", (event) => event.waitUntil(activate()));
+worker.addEventListener("message", (event) => {
+  if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(fetchPage(event.data.keep));
+});
 worker.addEventListener("fetch", (event) => {
   const { method, mode, url: address } = event.request;
   const url = new URL(address);
@@ -50,10 +53,24 @@ async function file(request) {
 async function page(event, url) {
   const response = await fetch(event.request).catch(() => null);
   if (response === null) return (await keptPage(url.pathname)) ?? Response.error();
-  if (response.redirected) event.waitUntil(forgetPages()); // to the sign-in page
-  else if (response.status === 200 && url.pathname !== "/") event.waitUntil(keepPage(url.pathname, response.clone()));
-  else if (response.status === 404) event.waitUntil(forgetPage(url.pathname)); // gone, or not open to this account any more
+  event.waitUntil(take(url.pathname, response.clone()));
   return response;
+}
+
+/** @param {string} path of a room that a page shows without having been loaded for it */
+async function fetchPage(path) {
+  const response = await fetch(path, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (response !== null) await take(path, response); // else the older copy stays
+}
+
+/**
+ * @param {string} path
+ * @param {Response} response
+ */
+async function take(path, response) {
+  if (response.redirected) await forgetPages(); // to the sign-in page
+  else if (response.status === 404) await forgetPage(path); // gone, or not open to this account any more
+  else if (response.status === 200 && path !== "/") await keepPage(path, response);
 }
 
 /**

@@ -97,6 +97,28 @@ test("unread is the server's count elsewhere, and one's own count here", () => {
   assert.equal(world.chat.current.reading.count, 0);
 });
 
+test("a message that names oneself counts as a mention here too", () => {
+  const world = makeWorld();
+  world.online();
+  world.wire.say(change(11, { text: "ask @Masa" }));
+  world.wire.say(change(12, { text: "ask @masato" }));
+  assert.deepEqual([world.chat.current.reading.count, world.chat.current.reading.mentions], [2, 1]);
+  world.chat.read();
+  assert.equal(world.chat.current.reading.mentions, 0);
+});
+
+test("only what comes just now is news, not what a reconnect brings, and no edit", () => {
+  const world = makeWorld();
+  world.online();
+  /** @type {boolean[]} */
+  const news = [];
+  world.chat.on("put", (put) => news.push(put.news));
+  world.wire.say(change(11));
+  world.wire.say(change(12, { messageSeq: 11, id: "m11", text: "edited" }, "edited"));
+  world.wire.say(history("resumed", 13, [message(13)]));
+  assert.deepEqual(news, [true, false, false]);
+});
+
 test("nothing new is not told as read again", () => {
   const world = makeWorld();
   world.chat.current.reading.start(10);

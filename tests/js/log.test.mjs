@@ -63,13 +63,31 @@ test("reset forgets the view and tells that something was missed", () => {
   const { reset } = log.history(history("reset", 2000, [message(1999), message(2000)]));
   assert.equal(reset, true);
   assert.deepEqual(seqs(log), [1999, 2000]);
-  assert.deepEqual([log.more, log.missed, log.position], [true, true, 2000]);
+  assert.deepEqual([log.more, log.held, log.missed(null), log.position], [true, true, 1988, 2000]);
+});
+
+test("what was missed gets less with every page, and the first one asked for ends the waiting for it", () => {
+  const log = started();
+  log.history(history("reset", 2000, [message(1999), message(2000)]));
+  log.older([message(1997), message(1998)], true);
+  assert.deepEqual([log.held, log.missed(null)], [false, 1986]);
+  log.older([message(10), message(11)], true);
+  assert.equal(log.missed(null), 0);
+});
+
+test("a reader who had come less far than the page begins has missed what lies between", () => {
+  const log = new RoomLog();
+  log.start({ epoch: "e1", seq: 300, messages: [message(251), message(300)], more: true });
+  assert.deepEqual([log.missed(200), log.missed(250), log.missed(280), log.missed(null)], [50, 0, 0, 0]);
+  assert.equal(log.missed(0), 0, "who never read here misses nothing");
+  log.trim(1);
+  assert.equal(log.missed(200), 0, "what was let go was seen");
 });
 
 test("reset to another epoch has missed nothing: it is another log", () => {
   const log = started();
   log.history(history("reset", 5, [message(4), message(5)], { epoch: "e2" }));
-  assert.deepEqual([log.missed, log.cursor], [false, { since: 5, epoch: "e2" }]);
+  assert.deepEqual([log.held, log.missed(null), log.cursor], [false, 0, { since: 5, epoch: "e2" }]);
 });
 
 test("a reset in two frames keeps what the first brought", () => {
