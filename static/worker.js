@@ -14,6 +14,7 @@ const ROOM = /^\/rooms\/[a-zA-Z0-9_-]{1,32}$/;
 worker.addEventListener("install", (event) => event.waitUntil(install()));
 worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("message", (event) => {
+  if (event.data?.claim === true) event.waitUntil(worker.clients.claim());
   if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(fetchPage(event.data.keep));
 });
 worker.addEventListener("fetch", (event) => {

@@ -18,6 +18,10 @@ export class KeptPage {
     navigator.serviceWorker.addEventListener("controllerchange", this.#taken);
     document.addEventListener("visibilitychange", this.#hidden);
     navigator.serviceWorker.register("/sw.js").catch(() => {}); // then there is no page without a network
+    void navigator.serviceWorker.ready.then(({ active }) => {
+      // A page that was on its way while the worker took over the others belongs to nobody.
+      if (navigator.serviceWorker.controller === null) active?.postMessage({ claim: true });
+    });
   }
 
   disconnect() {
