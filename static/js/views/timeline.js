@@ -207,8 +207,10 @@ export class Timeline {
 
   /** @param {HTMLElement} row */
   #mark(row) {
+    const body = find(".message__body", HTMLElement, row);
+    for (const code of body.querySelectorAll("pre")) code.tabIndex = 0; // it may have to be scrolled sideways
     const others = row.dataset.userId !== this.#me.id && !row.classList.contains("message--deleted");
-    if (others) markMentions(row, find(".message__body", HTMLElement, row), this.#me.name);
+    if (others) markMentions(row, body, this.#me.name);
     else row.classList.remove("message--mention");
   }
 }
