@@ -29,7 +29,7 @@ FOLDER = Path(chat_app.__file__).parent / "locale"
 SCRIPTS = "static/js/"
 """What a catalogue says of a text that scripts use begins with this."""
 _RANGE = re.compile(r"([a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
-_SAMPLES = range(1_000)
+_SAMPLES = range(200)
 
 
 ROLE_NAMES = {
@@ -129,13 +129,14 @@ def make_language(code: str, catalogue: Catalog) -> Language:
 
 def _script_texts(catalogue: Catalog, locale: Locale, translations: gettext.NullTranslations) -> str:
     """A text by its English; one with a number by the categories that `Intl.PluralRules` knows."""
+    numbers = {locale.plural_form(n): n for n in _SAMPLES}
     texts: dict[str, str | dict[str, str]] = {}
     for message in catalogue:
         if not message.id or not any(name.startswith(SCRIPTS) for name, _ in message.locations):
             continue
         if message.pluralizable:
             one, other = list(message.id)
-            texts[one] = {locale.plural_form(n): translations.ngettext(one, other, n) for n in _SAMPLES}
+            texts[one] = {category: translations.ngettext(one, other, n) for category, n in numbers.items()}
         else:
             texts[str(message.id)] = translations.gettext(str(message.id))
     said = json.dumps(texts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -32,10 +32,16 @@ def roomlog(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "roomlog"
 
 
-def test_wheel_holds_the_code_the_templates_the_static_files_and_the_migrations(wheel: Path) -> None:
+def test_wheel_holds_the_code_the_catalogues_the_templates_the_static_files_and_the_migrations(
+    wheel: Path,
+) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = {
-        *(f"chat_app/{file.relative_to(ROOT / 'chat_app')}" for file in (ROOT / "chat_app").rglob("*.py")),
+        *(
+            f"chat_app/{file.relative_to(ROOT / 'chat_app')}"
+            for kind in ("*.py", "*.po")
+            for file in (ROOT / "chat_app").rglob(kind)
+        ),
         *(
             f"chat_app/{file.relative_to(ROOT)}"
             for folder in ("templates", "static")
@@ -44,6 +50,7 @@ def test_wheel_holds_the_code_the_templates_the_static_files_and_the_migrations(
         ),
     }
     assert any("/migrations/versions/" in name for name in wanted)
+    assert any("/locale/de/" in name for name in wanted)
     assert wanted <= held, sorted(wanted - held)
     assert not [name for name in held if name.startswith(("tests/", "docs/", "bench/"))]
 
