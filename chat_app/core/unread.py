@@ -7,6 +7,8 @@ second of read positions can be lost with the process: then something read shows
 
 from __future__ import annotations
 
+import asyncio
+
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.rooms import Registry, Room
@@ -34,6 +36,7 @@ class Unreads:
         self._marks: dict[str, dict[str, _Mark]] = {}
         self._published: dict[str, list[Committed]] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
+        self._flushing = asyncio.Lock()
         self._recount: set[tuple[str, str]] = set()
 
     async def opened(self, connection: Connection) -> None:
@@ -96,15 +99,19 @@ class Unreads:
                     self._tell(connection, room, mark)
 
     async def flush(self) -> None:
-        """Stores the positions that gathered; what could not be stored is tried again."""
-        unsaved, self._unsaved = self._unsaved, {}
-        if unsaved:
-            try:
-                await self._rooms.mark_read(unsaved)
-            except BaseException:
-                for key, seq in unsaved.items():
-                    self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
-                raise
+        """Stores the positions that gathered; what could not be stored is tried again.
+
+        Afterwards everything read before the call is stored, also what another call had begun to store.
+        """
+        async with self._flushing:
+            unsaved, self._unsaved = self._unsaved, {}
+            if unsaved:
+                try:
+                    await self._rooms.mark_read(unsaved)
+                except BaseException:
+                    for key, seq in unsaved.items():
+                        self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
+                    raise
 
     def _count_in(self, account_id: str, room_id: str, changes: list[Committed]) -> bool:
         marks = self._marks.get(account_id)

@@ -91,7 +91,7 @@ class RoomsHandler(BaseHandler):
     access = Access.MEMBER
 
     async def unread(self) -> dict[str, Unread]:
-        """By room id; what was read a moment ago counts, since nothing would take a stale badge away later."""
+        """By room id; with what was read a moment ago, since nothing takes a stale badge away later."""
         await self.services.unreads.flush()
         return {row.room_id: row for row in await self.services.database.rooms.unread(self.me.id)}
 

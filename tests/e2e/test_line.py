@@ -12,12 +12,13 @@ from tests.conftest import Site
 from tests.e2e.browser import Browser
 from tests.e2e.servers import AWAY, accounts, administration, kill, people, start
 
+pytestmark = pytest.mark.gen_test(timeout=60)
+
 OFFLINE = r"ERR_INTERNET_DISCONNECTED"
 STEADY = "Math.random = () => 0.999"
 """Takes the chance out of the pauses between tries: 0.5, 1, 2, 4, 8, then 10 s."""
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_going_offline_on_purpose_keeps_messages_until_one_goes_online(
     site: Site, browser: Browser
 ) -> None:
@@ -36,7 +37,6 @@ async def test_going_offline_on_purpose_keeps_messages_until_one_goes_online(
         await person.sees_messages("said meanwhile", "later")
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_when_the_network_is_back_the_page_connects_at_once(site: Site, browser: Browser) -> None:
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
     chat = ada.page.locator("#chat")
@@ -64,7 +64,6 @@ async def test_when_the_network_is_back_the_page_connects_at_once(site: Site, br
     await kim.sees("from the tunnel")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_session_ended_elsewhere_sends_its_page_to_the_sign_in_page(
     site: Site, browser: Browser
 ) -> None:
@@ -81,7 +80,6 @@ async def test_a_session_ended_elsewhere_sends_its_page_to_the_sign_in_page(
     await expect(elsewhere.composer).to_have_value("half typed")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_signing_out_in_one_tab_sends_the_other_to_the_sign_in_page(
     site: Site, browser: Browser
 ) -> None:
@@ -92,7 +90,6 @@ async def test_signing_out_in_one_tab_sends_the_other_to_the_sign_in_page(
     await second.is_at("/login?next=%2Frooms%2Flobby")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_disabled_account_is_told_so_and_stays_out(site: Site, browser: Browser) -> None:
     kim = await browser.person(site, "Kim")
     await kim.page.evaluate(STEADY)
@@ -107,7 +104,6 @@ async def test_a_disabled_account_is_told_so_and_stays_out(site: Site, browser: 
     await kim.is_at("/login?next=%2Frooms%2Flobby")
 
 
-@pytest.mark.gen_test(timeout=60)
 async def test_a_session_revoked_while_the_server_was_away_leads_to_the_sign_in_page(
     tmp_path: Path, browser: Browser
 ) -> None:
@@ -124,7 +120,6 @@ async def test_a_session_revoked_while_the_server_was_away_leads_to_the_sign_in_
         await ada.is_at("/login?next=%2Frooms%2Flobby")
 
 
-@pytest.mark.gen_test(timeout=60)
 async def test_a_restart_is_over_before_anybody_is_told_of_it(tmp_path: Path, browser: Browser) -> None:
     data = tmp_path / "data"
     await accounts(data, "Ada")

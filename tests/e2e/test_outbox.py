@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from tests.conftest import Site
 from tests.e2e.browser import Browser, Person
 from tests.e2e.servers import AWAY, accounts, kill, people, start
 
+pytestmark = pytest.mark.gen_test(timeout=60)
 
-@pytest.mark.gen_test(timeout=60)
+
 async def test_a_message_typed_while_the_server_is_killed_arrives_once_at_both(
     tmp_path: Path, browser: Browser
 ) -> None:
@@ -35,7 +37,6 @@ async def test_a_message_typed_while_the_server_is_killed_arrives_once_at_both(
         await ada.sees_messages("before", "typed meanwhile")
 
 
-@pytest.mark.gen_test(timeout=60)
 async def test_a_message_survives_the_page_and_is_sent_once_with_the_same_nonce(
     tmp_path: Path, browser: Browser
 ) -> None:
@@ -59,7 +60,6 @@ async def test_a_message_survives_the_page_and_is_sent_once_with_the_same_nonce(
             await person.sees_messages("kept by the browser")
 
 
-@pytest.mark.gen_test(timeout=60)
 async def test_what_was_stored_but_not_acknowledged_is_not_sent_twice(site: Site, browser: Browser) -> None:
     """The answer is lost with the line, as when the server dies right after the commit."""
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
@@ -91,7 +91,6 @@ async def test_what_was_stored_but_not_acknowledged_is_not_sent_twice(site: Site
 
 
 @pytest.mark.settings(rate_limit="2", rate_window_seconds="4")
-@pytest.mark.gen_test(timeout=30)
 async def test_over_the_limit_the_reason_and_a_countdown_show_and_it_is_sent_by_itself(
     site: Site, browser: Browser
 ) -> None:
@@ -100,19 +99,14 @@ async def test_over_the_limit_the_reason_and_a_countdown_show_and_it_is_sent_by_
         await ada.write(text)
     row = await ada.sees("three", "refused")
     reason = row.locator(".message__reason")
-    await expect(reason).to_contain_text("Sent again in")
-    seconds = [int(word) for word in (await reason.inner_text()).replace(".", " ").split() if word.isdigit()][
-        -1
-    ]
-    assert 1 <= seconds <= 5
-    await expect(reason).to_contain_text(f"Sent again in {seconds - 1} s.")
+    await expect(reason).to_have_text(re.compile(r"Sent again in [2-5] s\.$"))
+    await expect(reason).to_have_text(re.compile(r"Sent again in [01] s\.$"))
     for person in (ada, kim):
         await person.sees("three")
         await person.sees_messages("one", "two", "three")
     await expect(row.locator(".message__refusal")).to_have_count(0)
 
 
-@pytest.mark.gen_test(timeout=60)
 async def test_a_message_refused_for_good_can_be_tried_again_or_discarded(
     tmp_path: Path, browser: Browser
 ) -> None:
@@ -149,7 +143,6 @@ async def test_a_message_refused_for_good_can_be_tried_again_or_discarded(
         assert await ada.stored("outbox") == []
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_too_long_a_text_stays_in_the_field_and_says_by_how_much(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     note = ada.page.locator("#composer-note")

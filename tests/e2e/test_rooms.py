@@ -6,9 +6,23 @@ from playwright.async_api import expect
 from tests.conftest import Site
 from tests.e2e.browser import Browser, Person
 
+pytestmark = pytest.mark.gen_test(timeout=60)
+
 NO_LIMITS = pytest.mark.settings(
     rate_limit="0", account_rate_limit="0", address_rate_limit="0", frame_rate_limit="0"
 )
+
+
+TWO_FAILURES = """
+Math.random = () => 0.999; // waits half a second, then one
+let tries = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    tries += 1;
+    super(tries > 2 ? address : address.replace("/chat", "/nowhere"));
+  }
+};
+"""
 
 
 async def make_room(site: Site, slug: str, title: str) -> None:
@@ -27,7 +41,6 @@ async def fill(site: Site, count: int, name: str = "Bo", room: str = "lobby") ->
 # -- people
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_second_tab_does_not_count_twice_and_leaving_is_told_after_five_seconds(
     site: Site, browser: Browser
 ) -> None:
@@ -49,7 +62,6 @@ async def test_a_second_tab_does_not_count_twice_and_leaving_is_told_after_five_
 # -- switching
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_each_room_has_its_messages_and_its_own_draft_that_survives_a_reload(
     site: Site, browser: Browser
 ) -> None:
@@ -78,7 +90,6 @@ async def test_each_room_has_its_messages_and_its_own_draft_that_survives_a_relo
     await expect(ada.page).to_have_title("The den · Roomlog")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_unread_messages_show_in_the_list_and_title_and_reading_in_one_tab_clears_the_other(
     site: Site, browser: Browser
 ) -> None:
@@ -108,7 +119,6 @@ async def test_unread_messages_show_in_the_list_and_title_and_reading_in_one_tab
     await expect(ada.room_link("The den").locator(".badge")).to_be_hidden()
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_room_made_elsewhere_appears_with_its_title_when_somebody_writes_in_it(
     site: Site, browser: Browser
 ) -> None:
@@ -129,7 +139,6 @@ async def test_a_room_made_elsewhere_appears_with_its_title_when_somebody_writes
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=40)
 async def test_scrolling_up_brings_every_message_and_keeps_what_is_looked_at_in_place(
     site: Site, browser: Browser
 ) -> None:
@@ -151,7 +160,6 @@ async def test_scrolling_up_brings_every_message_and_keeps_what_is_looked_at_in_
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=30)
 async def test_further_up_new_messages_are_announced_and_at_the_end_the_view_goes_with_them(
     site: Site, browser: Browser
 ) -> None:
@@ -174,7 +182,55 @@ async def test_further_up_new_messages_are_announced_and_at_the_end_the_view_goe
     await expect(row).to_be_in_viewport()
     await expect(button).to_be_hidden()
     await kim.write("followed again")
-    await expect(await ada.sees("followed again")).to_be_in_viewport()
+    row = await ada.sees("followed again")
+    await expect(row).to_be_in_viewport()
+    await ada.draft("\n" * 8)  # a field that grows takes the room from the other end of the view
+    await expect(row).to_be_in_viewport(ratio=1)
+
+
+async def test_the_line_of_the_unread_stands_before_the_first_message_not_read(
+    site: Site, browser: Browser
+) -> None:
+    await site.account("Owner", "owner")
+    await make_room(site, "den", "The den")
+    kim = await browser.person(site, "Kim")
+    await kim.write("read in time")
+    await kim.sees("read in time")
+    ada = await browser.person(site, "Ada", path="/rooms/den")
+    badge = ada.room_link("Lobby").locator(".badge")
+    await expect(badge).to_contain_text("1")
+    reading = await ada.another_tab()
+    await expect(badge).to_be_hidden()  # to open it is to read it
+    await reading.page.close()
+    for text in ("missed", "missed too"):
+        await kim.write(text)
+    await expect(badge).to_contain_text("2")
+    reading = await ada.another_tab()
+    line = reading.page.locator("#messages .unread-line")
+    await expect(line).to_be_in_viewport()
+    await expect(reading.page.locator(".unread-line + .message .message__body")).to_have_text("missed")
+    await expect(badge).to_be_hidden()
+    await reading.write("caught up")
+    await reading.sees("caught up")
+    await expect(line).to_have_count(0)
+    await reading.reload()
+    await reading.sees("caught up")
+    await expect(line).to_have_count(0)
+
+
+async def test_what_is_looked_at_before_there_is_a_line_counts_as_read_once_there_is(
+    site: Site, browser: Browser
+) -> None:
+    await site.account("Owner", "owner")
+    await make_room(site, "den", "The den")
+    await fill(site, 1)
+    ada = await browser.person(site, "Ada", path="/rooms/den")
+    badge = ada.room_link("Lobby").locator(".badge")
+    await expect(badge).to_contain_text("1")
+    browser.expect(r"Unexpected response code: 404")
+    await ada.context.add_init_script(TWO_FAILURES)
+    await ada.another_tab()
+    await expect(badge).to_be_hidden()
 
 
 async def scroll_to(person: Person, text: str) -> float:
@@ -199,7 +255,6 @@ async def at_end(person: Person) -> None:
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=30)
 async def test_without_javascript_one_signs_in_reads_pages_back_and_makes_a_room(
     site: Site, browser: Browser
 ) -> None:

@@ -10,6 +10,8 @@ from playwright.async_api import expect
 from tests.conftest import Site
 from tests.e2e.browser import Browser
 
+pytestmark = pytest.mark.gen_test(timeout=60)
+
 HOSTILE = [
     '<img src=x onerror="document.title=1">',
     "<script>alert(1)</script>",
@@ -39,7 +41,6 @@ MARKDOWN = {
 }
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_two_people_talk_in_two_browsers(site: Site, browser: Browser) -> None:
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
     await ada.write("Good morning")
@@ -51,7 +52,6 @@ async def test_two_people_talk_in_two_browsers(site: Site, browser: Browser) -> 
         await person.sees_messages("Good morning", "Morning!")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_ones_own_message_shows_at_once_and_is_confirmed_in_the_same_element(
     site: Site, browser: Browser
 ) -> None:
@@ -84,7 +84,6 @@ async def test_ones_own_message_shows_at_once_and_is_confirmed_in_the_same_eleme
     assert await ada.stored("outbox") == []
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_many_messages_at_once_keep_their_order_for_everybody(site: Site, browser: Browser) -> None:
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
     texts = [f"line {number}" for number in range(15)]
@@ -94,7 +93,6 @@ async def test_many_messages_at_once_keep_their_order_for_everybody(site: Site, 
         await person.sees_messages(*texts)
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_somebody_is_typing_until_the_message_comes_or_five_seconds_passed(
     site: Site, browser: Browser
 ) -> None:
@@ -110,7 +108,6 @@ async def test_somebody_is_typing_until_the_message_comes_or_five_seconds_passed
     await expect(line).to_have_text("", timeout=2_000)
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_arrow_up_edits_ones_last_message_with_a_mark_for_everybody(
     site: Site, browser: Browser
 ) -> None:
@@ -137,7 +134,6 @@ async def test_arrow_up_edits_ones_last_message_with_a_mark_for_everybody(
     await expect(ada.composer).to_have_value("")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_the_menu_deletes_ones_message_for_everybody(site: Site, browser: Browser) -> None:
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
     await ada.write("wrong window")
@@ -153,7 +149,6 @@ async def test_the_menu_deletes_ones_message_for_everybody(site: Site, browser: 
         assert "wrong window" not in await person.page.content()
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_moderator_may_delete_what_others_wrote_and_a_member_may_not(
     site: Site, browser: Browser
 ) -> None:
@@ -177,7 +172,6 @@ async def test_a_moderator_may_delete_what_others_wrote_and_a_member_may_not(
         await person.sees("This message was deleted.")
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_hostile_texts_stay_texts(site: Site, browser: Browser) -> None:
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
     opened: list[str] = []
@@ -202,7 +196,6 @@ async def test_hostile_texts_stay_texts(site: Site, browser: Browser) -> None:
     assert opened == []
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_hostile_names_stay_names(site: Site, browser: Browser) -> None:
     """Such a name is refused; should one ever stand in the database, it still is only text."""
     ada = await browser.person(site, "Ada", "owner")
@@ -231,7 +224,6 @@ async def test_hostile_names_stay_names(site: Site, browser: Browser) -> None:
         assert await ada.page.locator("[onerror], [onclick], main b, img[src='x']").count() == 0
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_markdown_looks_the_same_live_and_in_the_servers_page(site: Site, browser: Browser) -> None:
     ada, kim = await browser.person(site, "Ada"), await browser.person(site, "Kim")
     for text, selector in MARKDOWN.items():

@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+from collections.abc import Mapping
 
 import pytest
 from tornado.httpclient import HTTPResponse
@@ -365,6 +366,32 @@ async def test_a_page_shows_as_read_what_was_read_a_moment_before(site: Site) ->
     assert re.search(
         r'badge" hidden><span class="badge__count">0<', text(await site.get("/rooms", cookie=masa))
     )
+
+
+@pytest.mark.gen_test
+async def test_a_page_waits_for_what_was_read_to_be_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masa, kim = await site.account("Masa"), await site.account("Kim")
+    await (await site.join(kim)).say("hello")
+    reader, other = await site.join(masa), await site.join(masa)
+    rooms, storing, gate = site.app.services.database.rooms, asyncio.Event(), asyncio.Event()
+    store = rooms.mark_read
+
+    async def slowly(positions: Mapping[tuple[str, str], int]) -> None:
+        storing.set()
+        await gate.wait()
+        await store(positions)
+
+    monkeypatch.setattr(rooms, "mark_read", slowly)
+    reader.send(type="read", seq=1)
+    await other.until("read", seq=1)
+    await storing.wait()
+    page = asyncio.ensure_future(site.get("/rooms", cookie=masa))
+    for _ in range(20):  # while the page's request goes on
+        await site.get("/session", cookie=masa)
+    gate.set()
+    assert re.search(r'badge" hidden><span class="badge__count">0<', text(await page))
 
 
 # -- one's account --------------------

@@ -178,7 +178,10 @@ export class ChatView {
     chat.on("badge", (room) => this.#badge(room));
     chat.on("removed", (room) => this.#removed(room));
     chat.on("refused", (error) => this.#composer.note(refusalText(error), "failure"));
-    chat.on("welcome", ({ limits }) => (this.#composer.limit = limits.maxMessageLength));
+    chat.on("welcome", ({ limits }) => {
+      this.#composer.limit = limits.maxMessageLength;
+      this.attend(); // what was looked at before there was a line is told as read now
+    });
     for (const name of /** @type {const} */ (["added", "changed"])) {
       this.#outbox.on(name, (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
     }
