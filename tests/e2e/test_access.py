@@ -61,7 +61,9 @@ async def talk(site: Site, ada: Person) -> None:
 
 @pytest.mark.settings(registration="open")
 @pytest.mark.gen_test(timeout=120)
-async def test_axe_finds_nothing_on_the_pages_of_who_is_not_signed_in(site: Site, browser: Browser, axe: str) -> None:
+async def test_axe_finds_nothing_on_the_pages_of_who_is_not_signed_in(
+    site: Site, browser: Browser, axe: str
+) -> None:
     browser.expect(r"status of 4\d\d")
     visitor = await browser.visitor(site.url)
     token = await site.app.services.identity.setup_token()
@@ -69,7 +71,12 @@ async def test_axe_finds_nothing_on_the_pages_of_who_is_not_signed_in(site: Site
         await visitor.open(path)
         await both_themes(visitor, axe)
     owner = await site.account("Ada", "owner")
-    link = re.search(r"/join/[\w-]+", (await site.post("/join-links", {"role": "member", "uses": "1", "days": "1"}, cookie=owner)).body.decode())
+    link = re.search(
+        r"/join/[\w-]+",
+        (
+            await site.post("/join-links", {"role": "member", "uses": "1", "days": "1"}, cookie=owner)
+        ).body.decode(),
+    )
     assert link is not None
     for path in ("/login", link[0], "/nowhere"):
         await visitor.open(path)
@@ -86,7 +93,9 @@ async def test_axe_finds_nothing_on_the_pages_of_who_is_not_signed_in(site: Site
 
 
 @pytest.mark.gen_test(timeout=120)
-async def test_axe_finds_nothing_on_the_pages_beside_the_rooms(site: Site, browser: Browser, axe: str) -> None:
+async def test_axe_finds_nothing_on_the_pages_beside_the_rooms(
+    site: Site, browser: Browser, axe: str
+) -> None:
     browser.expect(r"status of 404")
     ada = await browser.person(site, "Ada", "owner")
     await site.account("Kim")
@@ -99,7 +108,9 @@ async def test_axe_finds_nothing_on_the_pages_beside_the_rooms(site: Site, brows
 
 @pytest.mark.parametrize("size", [None, PHONE], ids=["wide", "phone"])
 @pytest.mark.gen_test(timeout=180)
-async def test_axe_finds_nothing_in_a_room_whatever_is_open(site: Site, browser: Browser, axe: str, size: Any) -> None:
+async def test_axe_finds_nothing_in_a_room_whatever_is_open(
+    site: Site, browser: Browser, axe: str, size: Any
+) -> None:
     ada = await browser.person(site, "Ada", "owner", **({"viewport": size} if size else {}))
     await talk(site, ada)
     await both_themes(ada, axe)
@@ -127,7 +138,9 @@ async def test_axe_finds_nothing_in_a_room_whatever_is_open(site: Site, browser:
 
 @pytest.mark.settings(rate_limit="1", rate_window_seconds="60")
 @pytest.mark.gen_test(timeout=60)
-async def test_axe_finds_nothing_about_what_waits_and_what_was_refused(site: Site, browser: Browser, axe: str) -> None:
+async def test_axe_finds_nothing_about_what_waits_and_what_was_refused(
+    site: Site, browser: Browser, axe: str
+) -> None:
     ada = await browser.person(site, "Ada")
     await ada.write("one")
     await ada.sees("one")
@@ -158,7 +171,9 @@ HEARD = """() => {
 
 @NO_LIMITS
 @pytest.mark.gen_test(timeout=60)
-async def test_the_log_reads_out_new_messages_of_others_and_nothing_else(site: Site, browser: Browser) -> None:
+async def test_the_log_reads_out_new_messages_of_others_and_nothing_else(
+    site: Site, browser: Browser
+) -> None:
     kim = await site.join(await site.account("Kim"))
     for number in range(60):
         await kim.say(f"old {number}")
@@ -198,7 +213,9 @@ async def test_a_refusal_is_read_out_and_the_counter_is_not(site: Site, browser:
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_every_page_has_one_heading_of_the_first_rank_and_one_main_part(site: Site, browser: Browser) -> None:
+async def test_every_page_has_one_heading_of_the_first_rank_and_one_main_part(
+    site: Site, browser: Browser
+) -> None:
     ada = await browser.person(site, "Ada", "owner")
     browser.expect(r"status of 404")
     for path in ("/rooms/lobby", "/rooms", "/account", "/people", "/join-links", "/confirm", "/nowhere"):

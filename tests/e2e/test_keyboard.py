@@ -36,7 +36,9 @@ async def is_in(person: Person, title: str) -> None:
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(site: Site, browser: Browser) -> None:
+async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(
+    site: Site, browser: Browser
+) -> None:
     ada = await with_rooms(site, browser)
     await say(site, "help", "please")
     await expect(ada.room_link("Customer help").locator(".badge__count")).to_have_text("1")
@@ -56,7 +58,9 @@ async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(site: 
         await expect(options(ada).nth(index)).to_have_id(str(active))
 
     await field.fill("nowhere")
-    await expect(ada.page.get_by_role("status").filter(has_text="No room has that in its name.")).to_be_visible()
+    await expect(
+        ada.page.get_by_role("status").filter(has_text="No room has that in its name.")
+    ).to_be_visible()
     await field.press("Enter")
     await expect(field).to_be_focused()
     await field.fill("uild")
@@ -75,7 +79,9 @@ async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(site: 
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_alt_and_arrows_go_to_the_next_unread_room_else_to_the_neighbour(site: Site, browser: Browser) -> None:
+async def test_alt_and_arrows_go_to_the_next_unread_room_else_to_the_neighbour(
+    site: Site, browser: Browser
+) -> None:
     ada = await with_rooms(site, browser)
     await ada.press("Alt+ArrowDown")
     await is_in(ada, "Café")
@@ -117,7 +123,9 @@ async def test_a_question_mark_shows_all_keys_but_is_one_in_a_text(site: Site, b
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_every_action_of_a_message_is_reached_by_keys_and_the_focus_stays_near(site: Site, browser: Browser) -> None:
+async def test_every_action_of_a_message_is_reached_by_keys_and_the_focus_stays_near(
+    site: Site, browser: Browser
+) -> None:
     ada = await browser.person(site, "Ada")
     for text in ("one", "two", "three"):
         await ada.write(text)
@@ -125,7 +133,14 @@ async def test_every_action_of_a_message_is_reached_by_keys_and_the_focus_stays_
     keyboard = ada.page.keyboard
     await keyboard.press("Shift+Tab")
     await expect(ada.message("three")).to_be_focused()
-    for key, text in (("ArrowUp", "two"), ("Home", "one"), ("ArrowUp", "one"), ("End", "three"), ("ArrowDown", "three"), ("ArrowUp", "two")):
+    for key, text in (
+        ("ArrowUp", "two"),
+        ("Home", "one"),
+        ("ArrowUp", "one"),
+        ("End", "three"),
+        ("ArrowDown", "three"),
+        ("ArrowUp", "two"),
+    ):
         await keyboard.press(key)
         await expect(ada.message(text)).to_be_focused()
     await expect(ada.page.locator("#messages [tabindex='0']")).to_have_count(1)
@@ -166,7 +181,9 @@ async def test_every_action_of_a_message_is_reached_by_keys_and_the_focus_stays_
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_with_the_mouse_the_field_has_the_focus_again_after_a_deletion(site: Site, browser: Browser) -> None:
+async def test_with_the_mouse_the_field_has_the_focus_again_after_a_deletion(
+    site: Site, browser: Browser
+) -> None:
     ada = await browser.person(site, "Ada")
     await ada.write("wrong window")
     await ada.sees("wrong window")
@@ -228,6 +245,15 @@ async def test_a_page_can_be_walked_through_with_tab_alone(site: Site, browser: 
         assert outlined, name
         seen.append(name)
     assert len(seen) == len(set(seen)), seen
-    wanted = {"Go to a room", "Lobby", "Keyboard shortcuts", "Sign out", "line-switch", "timeline", "composer-text", "send"}
+    wanted = {
+        "Go to a room",
+        "Lobby",
+        "Keyboard shortcuts",
+        "Sign out",
+        "line-switch",
+        "timeline",
+        "composer-text",
+        "send",
+    }
     assert wanted <= set(seen), seen
     assert sum(name.startswith("message-") for name in seen) == 1
