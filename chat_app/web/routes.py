@@ -9,7 +9,7 @@ from chat_app.web import account, ops, pages, people, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
-from chat_app.web.static import ServiceWorker, StaticFiles
+from chat_app.web.static import ServiceWorker, StaticFiles, Style
 from chat_app.web.templates import STATIC_PREFIX
 
 _SLUG = r"([a-zA-Z0-9_-]{1,32})"
@@ -44,6 +44,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/healthz", ops.Healthz),
     (r"/readyz", ops.Readyz),
     (r"/metrics", ops.MetricsPage),
+    (r"/style\.css", Style),
     (r"/sw\.js", ServiceWorker),
     (r"/chat", ChatSocket),
 )

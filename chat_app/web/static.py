@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePath
 from typing import Any
 
 from tornado.web import HTTPError, StaticFileHandler
 
 from chat_app.web.base import Access, BaseHandler, Services
+from chat_app.web.packing import takes_gzip
+from chat_app.web.templates import STYLE, Versions
 
 _TYPES = {".webmanifest": "application/manifest+json", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-class StaticFiles(BaseHandler, StaticFileHandler):
+class StaticFiles(BaseHandler, Versions):
     """`/static/`, and the two names browsers ask for unbidden. Texts go compressed to who takes that."""
 
     access = Access.PUBLIC
@@ -28,6 +29,13 @@ class StaticFiles(BaseHandler, StaticFileHandler):
         """What has a version in its address may be kept; Tornado says so itself."""
         super().set_default_headers()
         self.clear_header("Cache-Control")
+
+    def set_headers(self) -> None:
+        """As few as will do, since a page has many files: `Cache-Control` and `Etag` say it all."""
+        super().set_headers()
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        for name in ("Expires", "Last-Modified", "Accept-Ranges"):
+            self.clear_header(name)
 
     async def authenticate(self) -> None:
         """The same for everybody, so nobody is asked who he is."""
@@ -69,6 +77,29 @@ class StaticFiles(BaseHandler, StaticFileHandler):
         return "icons/favicon.svg" if url_path == "favicon.ico" else super().parse_url_path(url_path)
 
 
+class Style(BaseHandler):
+    """`/style.css`: all sheets in one answer."""
+
+    access = Access.PUBLIC
+
+    async def authenticate(self) -> None:
+        """The same for everybody, so nobody is asked who he is."""
+
+    async def get(self) -> None:
+        """The sheets; kept by who asks for this version."""
+        assets = self.services.assets
+        self.set_header("Content-Type", "text/css; charset=UTF-8")
+        self.set_header(
+            "Cache-Control", "max-age=31536000" if self.get_query_argument("v", "") else "no-cache"
+        )
+        self.set_header("Vary", "Accept-Encoding")
+        if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(assets.packed[STYLE])
+        else:
+            self.finish(assets.style)
+
+
 class ServiceWorker(BaseHandler):
     """`/sw.js`: a worker sees only what is below its own address. Asked for anew each time."""
 
@@ -82,12 +113,3 @@ class ServiceWorker(BaseHandler):
         self.set_header("Content-Type", "text/javascript; charset=UTF-8")
         self.set_header("Cache-Control", "no-cache")
         self.finish(self.services.assets.worker)
-
-
-def takes_gzip(accepted: str) -> bool:
-    """Whether an `Accept-Encoding` (RFC 9110, 12.5.3) names gzip and does not forbid it."""
-    for part in accepted.lower().split(","):
-        name, _, parameter = (word.strip() for word in part.partition(";"))
-        if name == "gzip":
-            return re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) is None
-    return False

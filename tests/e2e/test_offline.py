@@ -160,7 +160,9 @@ async def test_no_other_page_and_no_answer_for_scripts_is_kept(site: Site, brows
         }"""
     )
     assert files
-    assert all(re.fullmatch(r"/static/(js|css|icons)/.*\.(js|css|svg)\?v=[0-9a-f]+", file) for file in files)
+    assert all(
+        re.fullmatch(r"/(static/(js|icons)/.*\.(js|svg)|style\.css)\?v=[0-9a-f]+", file) for file in files
+    )
 
 
 @pytest.mark.gen_test(timeout=90)
