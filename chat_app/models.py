@@ -150,3 +150,5 @@ class Unread(msgspec.Struct, frozen=True):
     read_seq: int
     count: int
     mentions: int
+    head: int
+    """The room's seq when this was counted."""

@@ -169,8 +169,9 @@ class Room:
             self._remember(message, new=True)
         for message in newer.values():
             self._remember(message, new=True)
-        known = [Entry(m.rev, "message", m, None) for m in changed if m.rev <= head]
+        # What changed while this was read stands in the ring already: its state there is the newer one.
         fresh = {entry.message.id: entry.message for entry in self._ring}
+        known = [Entry(m.rev, "message", fresh.get(m.id, m), None) for m in changed if m.rev <= head]
         for message in fresh.values():
             self._remember(message, new=message.seq > head)
         self._ring.extendleft(reversed(known))

@@ -8,22 +8,73 @@ second of read positions can be lost with the process: then something read shows
 from __future__ import annotations
 
 import asyncio
+import logging
+from bisect import bisect_right
+from collections.abc import Sequence
 
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.rooms import Registry, Room
-from chat_app.models import Committed, Unread
+from chat_app.errors import Busy
+from chat_app.logs import log_event
+from chat_app.models import Committed
 from chat_app.ports import Rooms
 from chat_app.protocol import ReadFrame, UnreadFrame, event_frame
 
 COUNT_LIMIT = 1_000
+SLICE = 200
+"""Accounts counted for before the loop gets a turn."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Mark:
-    __slots__ = ("count", "mentions", "read")
+    """What one account has not read in one room; every change up to `upto` is in the counts."""
 
-    def __init__(self, read: int, count: int, mentions: int) -> None:
-        self.read, self.count, self.mentions = read, count, mentions
+    __slots__ = ("count", "mentions", "read", "upto")
+
+    def __init__(self, read: int = 0, count: int = 0, mentions: int = 0, upto: int = 0) -> None:
+        self.read, self.count, self.mentions, self.upto = read, count, mentions, upto
+
+
+class _News:
+    """What came in a room between two ticks, so kept that counting for one account walks over none of it."""
+
+    __slots__ = ("by_author", "deleted", "named", "seqs", "upto")
+
+    def __init__(self) -> None:
+        self.upto = 0
+        self.seqs: list[int] = []
+        self.by_author: dict[str, list[int]] = {}
+        self.named: dict[str, list[int]] = {}
+        self.deleted: list[Committed] = []
+
+    def add(self, change: Committed) -> None:
+        self.upto = change.seq
+        if change.kind == "deleted":
+            self.deleted.append(change)
+        elif change.kind == "message":
+            self.seqs.append(change.seq)
+            self.by_author.setdefault(change.message.account_id, []).append(change.seq)
+            for account_id in change.mentioned:
+                self.named.setdefault(account_id, []).append(change.seq)
+
+    def count_in(self, mark: _Mark, account_id: str) -> tuple[bool, bool]:
+        """Brings a mark up to date: (whether its count changed, whether its mentions are uncertain now)."""
+        known, mark.upto = mark.upto, max(mark.upto, self.upto)
+        after = max(mark.read, known)
+        came = _beyond(self.seqs, after) - _beyond(self.by_author.get(account_id, ()), after)
+        went = sum(
+            change.seq > known and change.message.seq > mark.read and change.message.account_id != account_id
+            for change in self.deleted
+        )
+        mark.count = max(0, min(COUNT_LIMIT, mark.count + came) - went)
+        mark.mentions = min(COUNT_LIMIT, mark.mentions + _beyond(self.named.get(account_id, ()), after))
+        return bool(came or went), bool(went and mark.mentions)
+
+
+def _beyond(seqs: Sequence[int], seq: int) -> int:
+    return len(seqs) - bisect_right(seqs, seq)
 
 
 class Unreads:
@@ -34,7 +85,7 @@ class Unreads:
         self._registry = registry
         self._connections = connections
         self._marks: dict[str, dict[str, _Mark]] = {}
-        self._published: dict[str, list[Committed]] = {}
+        self._news: dict[str, _News] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
         self._flushing = asyncio.Lock()
         self._recount: set[tuple[str, str]] = set()
@@ -57,15 +108,17 @@ class Unreads:
         self._forget_absent(connection.account.id)
 
     def published(self, change: Committed) -> None:
-        """A room changed."""
-        if change.kind != "edited":
-            self._published.setdefault(change.room_id, []).append(change)
+        """A room changed; told in the order of its `seq`."""
+        news = self._news.get(change.room_id)
+        if news is None:
+            news = self._news[change.room_id] = _News()
+        news.add(change)
 
     def read(self, connection: Connection, room: Room, seq: int) -> None:
         """An account read up to `seq`; its other connections hear of it. Never moves back."""
         account_id, room_id = connection.account.id, room.info.id
         seq = min(seq, room.seq)
-        mark = self._marks.setdefault(account_id, {}).setdefault(room_id, _Mark(0, 0, 0))
+        mark = self._marks.setdefault(account_id, {}).setdefault(room_id, _Mark())
         if seq <= max(mark.read, self._unsaved.get((account_id, room_id), -1)):
             return
         mark.read = seq
@@ -80,19 +133,17 @@ class Unreads:
                 other.tell(frame)
 
     async def tick(self) -> None:
-        """Stores positions, counts what came, tells who does not follow."""
-        await self.flush()
-        published, self._published = self._published, {}
-        changed: set[tuple[str, str]] = set()
-        for room_id, changes in published.items():
-            for account_id, _ in self._connections.accounts():
-                if self._count_in(account_id, room_id, changes):
-                    changed.add((account_id, room_id))
-        recount, self._recount = self._recount, set()
-        for account_id in {account_id for account_id, _ in recount}:
-            if self._connections.of_account(account_id):
-                await self._count(account_id)
-        for account_id, room_id in changed | recount:
+        """Stores positions, counts what came, tells who does not follow. What the store is too busy for is
+        done at the next tick.
+        """
+        try:
+            await self.flush()
+            changed = await self._count_news()
+            changed |= await self._count_again()
+        except Busy:
+            log_event(_log, "unread.late", level=logging.WARNING)
+            return
+        for account_id, room_id in changed:
             room, mark = self._registry.by_id(room_id), self._marks.get(account_id, {}).get(room_id)
             if room is not None and mark is not None:
                 for connection in list(self._connections.of_account(account_id)):
@@ -113,42 +164,53 @@ class Unreads:
                         self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
                     raise
 
-    def _count_in(self, account_id: str, room_id: str, changes: list[Committed]) -> bool:
-        marks = self._marks.get(account_id)
-        if marks is None:
-            return False
-        mark = marks.setdefault(room_id, _Mark(0, 0, 0))
-        count = 0
-        for change in changes:
-            if change.kind == "deleted":
-                self._recount.add((account_id, room_id))
-            elif change.message.account_id != account_id and change.seq > mark.read:
-                count += 1
-                mark.mentions += account_id in change.mentioned
-        mark.count = min(COUNT_LIMIT, mark.count + count)
-        return count > 0
+    async def _count_news(self) -> set[tuple[str, str]]:
+        """The (account, room) whose counts changed."""
+        gathered, self._news = self._news, {}
+        changed: set[tuple[str, str]] = set()
+        if not gathered:
+            return changed
+        for number, (account_id, _) in enumerate(self._connections.accounts(), 1):
+            marks = self._marks.get(account_id)
+            for room_id, news in gathered.items():
+                if marks is None:  # the store is being asked, perhaps as it was before these
+                    self._recount.add((account_id, room_id))
+                    continue
+                differs, uncertain = news.count_in(marks.setdefault(room_id, _Mark()), account_id)
+                if differs:
+                    changed.add((account_id, room_id))
+                if uncertain:
+                    self._recount.add((account_id, room_id))
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        return changed
+
+    async def _count_again(self) -> set[tuple[str, str]]:
+        """Counts by the store where memory cannot know; what is left when it is busy stays to be done."""
+        counted: set[tuple[str, str]] = set()
+        for account_id in {account_id for account_id, _ in self._recount}:
+            keys = {key for key in self._recount if key[0] == account_id}
+            self._recount -= keys
+            if self._connections.of_account(account_id):
+                try:
+                    await self._count(account_id)
+                except Busy:
+                    self._recount |= keys
+                    raise
+                counted |= keys
+        return counted
 
     async def _count(self, account_id: str) -> None:
         await self.flush()
-        counted = await self._rooms.unread(account_id)
         marks = self._marks.setdefault(account_id, {})
-        for unread in counted:
-            self._merge(marks, unread, account_id)
-
-    def _merge(self, marks: dict[str, _Mark], unread: Unread, account_id: str) -> None:
-        pending = [
-            change
-            for change in self._published.get(unread.room_id, ())
-            if change.kind == "message" and change.message.account_id != account_id
-        ]
-        read = max(unread.read_seq, marks[unread.room_id].read if unread.room_id in marks else 0)
-        if read > unread.read_seq:
-            self._recount.add((account_id, unread.room_id))
-        count = max(0, unread.count - len([c for c in pending if c.seq > read]))
-        mentions = max(
-            0, unread.mentions - len([c for c in pending if account_id in c.mentioned and c.seq > read])
-        )
-        marks[unread.room_id] = _Mark(read, count, mentions)
+        for unread in await self._rooms.unread(account_id):
+            old = marks.get(unread.room_id)
+            if old is not None and old.upto > unread.head:
+                continue  # counted again meanwhile
+            if old is not None and old.read > unread.read_seq:
+                self._recount.add((account_id, unread.room_id))  # read further meanwhile
+                continue
+            marks[unread.room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
 
     def _tell(self, connection: Connection, room: Room, mark: _Mark) -> None:
         if room.info.slug not in connection.cursors:

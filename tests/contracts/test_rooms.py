@@ -44,12 +44,12 @@ def test_unread_counts_what_others_wrote_after_the_mark(tmp_path: Path) -> None:
         deleted = await store.post("ann", "two @bob")
         await store.post("ann", "three @bob")
         await store.delete(deleted, "ann")
-        assert await store.rooms.unread("id-bob") == [Unread(room, 0, 2, 2)]
+        assert await store.rooms.unread("id-bob") == [Unread(room, 0, 2, 2, head=5)]
         await store.rooms.mark_read({("id-bob", room): 1})
-        assert await store.rooms.unread("id-bob") == [Unread(room, 1, 1, 1)]
+        assert await store.rooms.unread("id-bob") == [Unread(room, 1, 1, 1, head=5)]
         await store.rooms.mark_read({("id-bob", room): 5})
-        assert await store.rooms.unread("id-bob") == [Unread(room, 5, 0, 0)]
-        assert await store.rooms.unread("id-ann") == [Unread(room, 0, 1, 1)]
+        assert await store.rooms.unread("id-bob") == [Unread(room, 5, 0, 0, head=5)]
+        assert await store.rooms.unread("id-ann") == [Unread(room, 0, 1, 1, head=5)]
 
     run(tmp_path, scenario)
 
@@ -62,8 +62,8 @@ def test_each_room_has_its_own_entry(tmp_path: Path) -> None:
         await store.rooms.mark_read({("id-bob", store.lobby.id): 1})
         found = {entry.room_id: entry for entry in await store.rooms.unread("id-bob")}
         assert found == {
-            store.lobby.id: Unread(store.lobby.id, 1, 0, 0),
-            other.id: Unread(other.id, 0, 1, 0),
+            store.lobby.id: Unread(store.lobby.id, 1, 0, 0, head=1),
+            other.id: Unread(other.id, 0, 1, 0, head=1),
         }
 
     run(tmp_path, scenario)
@@ -72,7 +72,7 @@ def test_each_room_has_its_own_entry(tmp_path: Path) -> None:
 def test_unread_stops_counting_at_a_thousand(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         await store.submit(*(store.post_of("ann", "@bob") for _ in range(1001)))
-        assert await store.rooms.unread("id-bob") == [Unread(store.lobby.id, 0, 1000, 1000)]
+        assert await store.rooms.unread("id-bob") == [Unread(store.lobby.id, 0, 1000, 1000, head=1001)]
 
     run(tmp_path, scenario)
 

@@ -10,6 +10,7 @@ import pytest
 
 from chat_app.core import rooms
 from chat_app.core.rooms import Room, Tasks, follow, unfollow
+from chat_app.models import Page
 
 from .fakes import INFO, MemoryHistory, View, connect
 
@@ -28,6 +29,20 @@ def run(
         await tasks.close()
 
     asyncio.run(main())
+
+
+class SlowHistory(MemoryHistory):
+    """What changed is read at once, and answered when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def changes(self, room_id: str, since: int, *, limit: int) -> Page:
+        page = await super().changes(room_id, since, limit=limit)
+        self.asked.set()
+        await self.answer.wait()
+        return page
 
 
 async def settle() -> None:
@@ -172,6 +187,30 @@ def test_a_deleted_text_is_in_no_frame_of_the_ring() -> None:
         assert b"CANARY" not in b"".join(entry.frame or b"" for entry in room._ring)
 
     run(scenario)
+
+
+def test_a_text_deleted_while_the_room_is_loaded_is_not_kept() -> None:
+    store = SlowHistory()
+    store.change("message", "m", "CANARY")
+    store.change("message", "n", "other")
+
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        assert isinstance(store, SlowHistory)
+        first, _ = connect("first")
+        follow(first, room, since=None, epoch=None)
+        await store.asked.wait()
+        room.publish(store.change("deleted", "m"))
+        store.answer.set()
+        await flushed(room)
+        await settle()
+        connection, sink = connect("second")
+        follow(connection, room, since=0, epoch="e1")
+        await settle()
+        assert sink.frames()[0]["seq"] == 3
+        assert b"CANARY" not in sink.received
+        assert not [entry for entry in room._ring if entry.message.text == "CANARY"]
+
+    run(scenario, history=store)
 
 
 def test_too_many_control_frames_for_a_blocked_reader_end_it() -> None:

@@ -122,7 +122,13 @@ def _unread(connection: Connection, account_id: str) -> list[Unread]:
     )
     own_mark = and_(marks.c.room_id == rooms.c.id, marks.c.account_id == account_id)
     counts = (
-        select(rooms.c.id, position, _count(messages, others, marks), _count(mentions, named, marks))
+        select(
+            rooms.c.id,
+            position,
+            _count(messages, others, marks),
+            _count(mentions, named, marks),
+            rooms.c.seq,
+        )
         .select_from(rooms.outerjoin(marks, own_mark))
         .order_by(rooms.c.created_ms, rooms.c.slug_key)
     )
