@@ -33,18 +33,25 @@ from chat_app.core.limits import SlidingWindow
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
+from chat_app.errors import ChatError
 from chat_app.logs import log_event
-from chat_app.metrics import Metrics
+from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
 from chat_app.settings import Settings, SettingsError, default_origins
-from chat_app.web.base import Services, State
+from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
 from chat_app.web.control import ControlServer, Dispatch, perform
 from chat_app.web.routes import make_application
+from chat_app.web.server import HEADERS_READ_BYTES, Server
 
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
-DRAIN_SECONDS = 20.0
-LAG_SECONDS = 0.5
+DRAIN_SECONDS = 15.0
+"""For the sockets; closing the database may wait a little longer for who holds it. 25 s in all."""
+SETTLE_SECONDS = 8.0
+BACKLOG = 4096
+"""Connections that wait to be accepted. What finds no place is tried again after 1, 3, 7 … seconds: after a
+restart that was most of a minute for the last of 5,000. The system's somaxconn may be lower.
+"""
 DESCRIPTORS_SHARE = 0.8
 """Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
@@ -64,27 +71,44 @@ class App:
         self._server = server
 
     async def drain(self) -> None:
-        """Not ready any more, accept nothing, commit what is queued, 1012 to every socket; within 25 s."""
+        """Not ready any more, take nothing new, commit and acknowledge what was taken, 1012 to every socket.
+
+        The listener stays to the end, so that whoever asks `/readyz` is told. Takes `DRAIN_SECONDS` at most.
+        """
         services = self.services
         services.state.ready = False
         services.state.draining = True
-        self._server.stop()
-        await services.unreads.flush()
-        await services.identity.flush_seen()
-        await services.database.settle()
-        await services.connections.close_all(1012, "the server restarts")
+        services.chat.stop_taking()
         deadline = time.monotonic() + DRAIN_SECONDS
+        await self._settle()
+        await services.connections.close_all(1012, "the server restarts")
         while len(services.connections) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        self._server.stop()
         await self._server.close_all_connections()
+
+    async def _settle(self) -> None:
+        """What was taken is committed and its outcome told, unless the database is held by somebody else."""
+        services = self.services
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await services.database.settle()
+                await services.unreads.flush()
+                await services.identity.flush_seen()
+        except (ChatError, TimeoutError) as error:
+            log_event(_log, "drain.unsettled", level=logging.WARNING, reason=type(error).__name__)
 
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, announce: Callable[[str], None] = lambda line: None
+    settings: Settings,
+    *,
+    announce: Callable[[str], None] = lambda line: None,
+    turns: Turns | None = None,
 ) -> AsyncIterator[App]:
-    """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear
-    sentence.
+    """Serves until it is left; `turns` is what the loop tells its turns to.
+
+    Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataLock(settings.data))
@@ -94,13 +118,13 @@ async def open_app(
         port = int(listeners[0].getsockname()[1])
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
-        services = await _open_services(settings, stack)
-        server = HTTPServer(
+        services = await _open_services(settings, stack, turns)
+        server = Server(
             make_application(services),
             chunk_size=4096,
             max_buffer_size=256 * 1024,
-            max_header_size=16 * 1024,
-            max_body_size=64 * 1024,
+            max_header_size=HEADERS_READ_BYTES,
+            max_body_size=BODY_LIMIT_BYTES,
             idle_connection_timeout=30,
             body_timeout=10,
             xheaders=False,
@@ -108,7 +132,7 @@ async def open_app(
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
         for listener in listeners:
-            listener.listen(1024)
+            listener.listen(BACKLOG)
         server.add_sockets(listeners)
         services.state.ready = True
         app = App(services, server, port)
@@ -153,8 +177,8 @@ async def _open_database(settings: Settings) -> SqlDatabase:
         raise SettingsError(str(error)) from error
 
 
-async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
-    metrics = Metrics()
+async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns | None) -> Services:
+    metrics = Metrics(turns)
     database = await _open_database(settings)
     stack.push_async_callback(database.close)
     database.on_fatal = _end_process
@@ -172,7 +196,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         passwords=passwords,
         clock_ms=_now_ms,
         on_sessions_ended=connections.close_sessions,
-        on_account_changed=lambda account: _renew(connections, account),
+        on_account_changed=lambda account: _renew(connections, registry, account),
     )
     unreads = Unreads(rooms=database.rooms, registry=registry, connections=connections)
     limits = Limits(
@@ -212,20 +236,12 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
 
 
 def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
-    """The timers of the process: heartbeat, patience, unread counts, last seen, loop lag."""
+    """The timers of the process: heartbeat, patience, unread counts, last seen."""
     settings = services.settings
-    expected = [time.monotonic() + LAG_SECONDS]
-
-    def lag() -> None:
-        now = time.monotonic()
-        services.metrics.loop_lag.observe(max(0.0, now - expected[0]))
-        expected[0] = now + LAG_SECONDS
-
     callbacks: list[tuple[Callable[[], object], float]] = [
         (services.connections.sweep, 5),
         (services.unreads.tick, 1),
         (services.identity.flush_seen, SEEN_SECONDS),
-        (lag, LAG_SECONDS),
     ]
     if settings.heartbeat_seconds:
         callbacks.append(
@@ -237,10 +253,11 @@ def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
         stack.callback(periodic.stop)
 
 
-def _renew(connections: Connections, account: Account) -> None:
-    """A changed role counts on open connections before their next event."""
+def _renew(connections: Connections, registry: Registry, account: Account) -> None:
+    """A changed role or name counts on open connections before their next event, and in every room."""
     for connection in connections.of_account(account.id):
         connection.account = account
+    registry.rename(account)
 
 
 def _dispatch(services: Services, settings: Settings) -> Dispatch:

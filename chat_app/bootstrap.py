@@ -25,8 +25,8 @@ MODULES = (
     "linkify_it", "nh3", "babel",
 )  # fmt: skip
 TEST_MODULES = (
-    *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "coverage", "hypothesis",
-    "playwright", "websockets", "mypy", "ruff",
+    *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "pytest_benchmark", "coverage",
+    "hypothesis", "playwright", "websockets", "mypy", "ruff",
 )  # fmt: skip
 
 _NETWORK_SIGNS = (
@@ -82,8 +82,9 @@ def _install(extra: str) -> None:
     """Installs the project and what it needs into `.venv`, in which this runs."""
     if importlib.util.find_spec("pip") is None:
         fail("the folder .venv is not whole; remove it and try again")
-    sys.stderr.write("roomlog: installing what is needed into .venv (once; this takes a minute) …\n")
-    sys.stderr.flush()
+    # On standard output: what goes wrong is one line, and the only one on standard error.
+    sys.stdout.write("roomlog: installing what is needed into .venv (once; this takes a minute) …\n")
+    sys.stdout.flush()
     extras = sorted({extra, *_stamped_extras()} - {""})
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2"]
     what = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)

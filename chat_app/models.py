@@ -6,9 +6,12 @@ Times are integer milliseconds since 1970 in UTC (`…_ms`); `rfc3339` turns the
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
+
+from chat_app.errors import ChatError
 
 Role = Literal["owner", "admin", "moderator", "member"]
 ROLES: tuple[Role, ...] = ("owner", "admin", "moderator", "member")
@@ -18,7 +21,13 @@ LOBBY = "lobby"
 def rfc3339(moment_ms: int) -> str:
     """`2026-01-02T03:04:05.678Z` for milliseconds since 1970 (RFC 3339)."""
     seconds, milliseconds = divmod(moment_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    """Thousands of messages share one."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -58,6 +67,15 @@ class RoomInfo(msgspec.Struct, frozen=True):
     epoch: str
     seq: int
     created_ms: int
+
+
+class RoomSurvey(msgspec.Struct, frozen=True):
+    """A room as administration sees it. `created_by` is a name; None: it was there from the start."""
+
+    info: RoomInfo
+    messages: int
+    """How many are stored, deleted ones too."""
+    created_by: str | None
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -104,6 +122,8 @@ class Amend(msgspec.Struct, frozen=True):
     text: str = ""
     html: str | None = None
     edit_window_ms: int = 86_400_000
+    refusal: ChatError | None = None
+    """What else speaks against it (its text, a limit): told to who might do it; then nothing is stored."""
 
 
 Change = Post | Amend

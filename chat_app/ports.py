@@ -21,6 +21,7 @@ from chat_app.models import (
     Page,
     Role,
     RoomInfo,
+    RoomSurvey,
     Session,
     Unread,
 )
@@ -69,6 +70,12 @@ class Rooms(Protocol):
         folded).
         """
 
+    async def survey(self) -> list[RoomSurvey]:
+        """Every room, the oldest first, with what administration wants to know of it."""
+
+    async def set_title(self, room_id: str, title: str) -> None:
+        """Another title. Raises `NotFound`."""
+
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room; count and mentions are 0 where everything is read."""
 
@@ -108,6 +115,9 @@ class Accounts(Protocol):
 
         None when the link is used up, expired, revoked or unknown; `ChatError("taken")` uses nothing up.
         """
+
+    async def rename(self, account_id: str, name: str, name_key: str) -> None:
+        """Another name, from then on that of every message too. Raises `ChatError("taken")`, `NotFound`."""
 
     async def set_password(self, account_id: str, password_hash: str) -> None:
         """Replace the hash."""

@@ -118,6 +118,25 @@ def _explained(raw: str) -> ChatError:
     return ChatError("bad_request", f"A field of this {kind} event is missing or of the wrong kind.")
 
 
+def named(raw: str) -> tuple[str | None, str | None]:
+    """The room and the nonce that a refused event names, where they are good: a client finds its message."""
+    try:
+        value = _any_decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        return None, None
+    if not isinstance(value, dict):
+        return None, None
+    room, nonce = value.get("room"), value.get("nonce")
+    return (
+        room if isinstance(room, str) and SLUG.match(room) else None,
+        nonce if isinstance(nonce, str) and 1 <= len(nonce) <= NONCE_LIMIT and _sendable(nonce) else None,
+    )
+
+
+def _sendable(text: str) -> bool:
+    return _CONTROL.search(text) is None
+
+
 def _reject_surrogates(value: object) -> None:
     if isinstance(value, str):
         value.encode()
@@ -133,7 +152,7 @@ def check(event: ClientEvent) -> None:
             _check_text(text)
             if nonce is not None and not 1 <= len(nonce) <= NONCE_LIMIT:
                 raise ChatError("bad_request", "A nonce has 1 to 64 characters.")
-            if nonce is not None and _CONTROL.search(nonce):
+            if nonce is not None and not _sendable(nonce):
                 raise ChatError("bad_request", "A nonce has no control characters.")
         case EditEvent(text=text, id=message_id):
             _check_text(text)
@@ -169,13 +188,14 @@ def _check_id(message_id: str) -> None:
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INVISIBLE = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u2064"
-    "\u2066-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]*\\Z"
+    "\u2066-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]*\\Z"
 )
 
 
 def _check_text(text: str) -> None:
-    # CR alone and CR LF become LF in clean_text; every other control character but tab is refused.
-    if not text.isprintable() and _CONTROL.search(text.replace("\r", "\n")):
+    # CR LF becomes LF in clean_text; every other control character but newline and tab is refused.
+    if not text.isprintable() and _CONTROL.search(text.replace("\r\n", "\n")):
         raise ChatError("bad_request", "The text has control characters.")
 
 
@@ -294,7 +314,7 @@ class PresenceFrame(msgspec.Struct, tag="presence", frozen=True):
     joined: list[str]
     left: list[str]
     message: str
-    users: list[str] | UnsetType = UNSET
+    users: list[str] | msgspec.Raw | UnsetType = UNSET
 
 
 class TypingFrame(msgspec.Struct, tag="typing", frozen=True):

@@ -50,7 +50,7 @@ def command(
         text=True,
         cwd=cwd,
         env=environment(**changes),
-        timeout=120,
+        timeout=400,  # a first installation on a busy machine
         check=False,
     )
 

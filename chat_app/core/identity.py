@@ -66,7 +66,11 @@ class Identity:
         self._has_owner = False
         self.sessions = Sessions(accounts, clock_ms=clock_ms, on_ended=on_sessions_ended)
         self.people = People(
-            accounts, self.sessions, clock_ms=clock_ms, on_account_changed=on_account_changed
+            accounts,
+            self.sessions,
+            clock_ms=clock_ms,
+            on_account_changed=on_account_changed,
+            monotonic=monotonic,
         )
         window = FAILURES_WINDOW_SECONDS
         self._failures = SlidingWindow(FAILURES_OF_ACCOUNT, window, monotonic)

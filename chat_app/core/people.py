@@ -1,28 +1,38 @@
-"""Who belongs here: roles, disabling, one-time sign-in links and join links.
+"""Who belongs here: names, roles, disabling, one-time sign-in links and join links.
 
-Called by the pages of administration with who acts, and by `Administration` with None: the machine's owner,
-who may do everything but remove the last owner.
+Called by the account page and those of administration with who acts, and by `Administration` with None: the
+machine's owner, who may do everything but remove the last owner.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 
 from msgspec import structs
 
+from chat_app.core.limits import SlidingWindow
+from chat_app.core.names import clean_name
 from chat_app.core.permissions import allows
 from chat_app.core.sessions import DAY_MS, DISABLED, Sessions, digest, new_token
-from chat_app.errors import ChatError, Forbidden, NotFound
+from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.logs import log_event
 from chat_app.models import ROLES, Account, JoinLink, Role
 from chat_app.ports import Accounts
 
+_log = logging.getLogger(__name__)
+
 LINK_MS = 3_600_000
+RENAMES = 3
+"""Of one account a day: a name is how the others know who wrote something."""
+RENAMES_SECONDS = 86_400
 USES_LIMIT = 1000
 DAYS_LIMIT = 365
 
 
 class People:
-    """What changes an account from outside."""
+    """What changes an account, but its password."""
 
     def __init__(
         self,
@@ -31,11 +41,30 @@ class People:
         *,
         clock_ms: Callable[[], int],
         on_account_changed: Callable[[Account], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._clock_ms = clock_ms
         self._on_account_changed = on_account_changed
+        self._renames = SlidingWindow(RENAMES, RENAMES_SECONDS, monotonic)
+
+    async def rename(self, account: Account, name: str) -> Account:
+        """One's own name; the same one again changes nothing. Raises `ChatError` bad_name, taken, and
+        `RateLimited`.
+        """
+        shown, key = clean_name(name)
+        if shown == account.name:
+            return account
+        if wait := self._renames.take(account.id):
+            raise RateLimited("The name was changed often enough for today.", retry_after=wait)
+        try:
+            await self._accounts.rename(account.id, shown, key)
+        except ChatError:
+            self._renames.refund(account.id)
+            raise
+        log_event(_log, "account.renamed", account=account.id)
+        return self._changed(structs.replace(account, name=shown, name_key=key))
 
     async def set_role(self, actor: Account | None, account_id: str, role: str) -> Account:
         """Give a role up to one's own to somebody up to one's own. Raises `ChatError("last_owner")`."""

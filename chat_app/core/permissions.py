@@ -9,7 +9,9 @@ from typing import Literal, assert_never
 
 from chat_app.models import ROLES, Account, Role, RoomInfo
 
-Action = Literal["read", "post", "create_room", "moderate", "manage_accounts", "create_join_link"]
+Action = Literal[
+    "read", "post", "create_room", "moderate", "manage_accounts", "create_join_link", "manage_rooms"
+]
 RANK: dict[Role, int] = {role: rank for rank, role in enumerate(reversed(ROLES))}
 
 
@@ -38,7 +40,7 @@ def allows(
             return True
         case "moderate":
             return rank >= RANK["moderator"]
-        case "manage_accounts" | "create_join_link":
+        case "manage_accounts" | "create_join_link" | "manage_rooms":
             return rank >= RANK["admin"]
         case _:
             assert_never(action)

@@ -1,4 +1,4 @@
-"""One's own account: the password, and where one is signed in."""
+"""One's own account: the name, the password, and where one is signed in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from chat_app.models import rfc3339
 from chat_app.web.base import Access, BaseHandler
 
 _NOTICES = {
-    "password": N_("The password was changed. Every other session was signed out."),
+    "name": N_("The name was changed."),
     "language": N_("The language was changed."),
+    "password": N_("The password was changed. Every other session was signed out."),
     "others": N_("Every other session was signed out."),
     "session": N_("The session was signed out."),
 }
@@ -33,8 +34,17 @@ class AccountHandler(BaseHandler):
 
     access = Access.MEMBER
 
-    async def show(self, *, error: ChatError | None = None) -> None:
-        """The page, with what came of a form."""
+    async def show(
+        self,
+        *,
+        name: str | None = None,
+        name_error: ChatError | None = None,
+        password_error: ChatError | None = None,
+        language_error: ChatError | None = None,
+        session_error: ChatError | None = None,
+    ) -> None:
+        """The page, with what came of a form and what was typed as `name`."""
+        error = name_error or password_error or language_error or session_error
         sessions = [
             SessionRow(
                 id=session.id,
@@ -49,9 +59,14 @@ class AccountHandler(BaseHandler):
         self.render_page(
             "pages/account.html",
             http_status=self.refused(error) if error else 200,
-            languages=list(self.services.assets.languages.values()),
             sessions=sorted(sessions, key=lambda row: not row.current),
-            error=self.say(error),
+            name=self.me.name if name is None else name,
+            linked=self.services.identity.is_linked(self.my_session),
+            name_problem=self.problem(name_error, taken="name"),
+            password_problem=self.problem(password_error, bad_credentials="current"),
+            languages=list(self.services.assets.languages.values()),
+            language_problem=self.problem(language_error),
+            session_problem=self.problem(session_error),
             notice=None if error else self.notice(_NOTICES),
         )
 
@@ -62,6 +77,20 @@ class AccountPage(AccountHandler):
     async def get(self) -> None:
         """The page."""
         await self.show()
+
+
+class Name(AccountHandler):
+    """`/account/name`."""
+
+    async def post(self) -> None:
+        """Another name; sessions and sockets go on under it."""
+        name = self.field("name")
+        try:
+            await self.services.identity.people.rename(self.me, name)
+        except ChatError as error:
+            await self.show(name=name, name_error=error)
+            return
+        self.go("/account?notice=name")
 
 
 class Password(AccountHandler):
@@ -79,7 +108,7 @@ class Password(AccountHandler):
                 agent=self.agent,
             )
         except ChatError as error:
-            await self.show(error=error)
+            await self.show(password_error=error)
             return
         self.open_cookie(token)
         self.go("/account?notice=password")
@@ -92,7 +121,7 @@ class SetLanguage(AccountHandler):
         """The language of the pages; empty: what the browser asks for."""
         chosen = self.field("language") or None
         if chosen is not None and chosen not in self.services.assets.languages:
-            await self.show(error=ChatError("bad_request", "There is no such language here."))
+            await self.show(language_error=ChatError("bad_request", "There is no such language here."))
             return
         await self.services.identity.set_language(self.me, chosen)
         self.go("/account?notice=language")
@@ -112,7 +141,11 @@ class EndSession(AccountHandler):
 
     async def post(self, session_id: str) -> None:
         """Sign out one of one's sessions."""
-        await self.services.identity.end_session(self.me, session_id)
+        try:
+            await self.services.identity.end_session(self.me, session_id)
+        except ChatError as error:
+            await self.show(session_error=error)
+            return
         if session_id == self.my_session.id:
             self.drop_cookie()
             self.go("/login")

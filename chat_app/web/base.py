@@ -17,34 +17,22 @@ from tornado.web import HTTPError, RequestHandler
 
 from chat_app.core.limits import address_key
 from chat_app.core.permissions import allows
-from chat_app.errors import N_, ChatError
+from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.models import Account, Session
-from chat_app.web.gate import COOKIE_DAYS, cookie_name, peer, session_token
+from chat_app.web.gate import COOKIE_DAYS, cookie_name, local_path, peer, session_token
 from chat_app.web.languages import Language
 from chat_app.web.packing import pack, takes_gzip
+from chat_app.web.refusals import Problem, problem_of, status_of, whole_seconds, words_of
 from chat_app.web.services import Services, State
 
-__all__ = ["Access", "BaseHandler", "Services", "State", "status_of"]
+__all__ = ["Access", "BaseHandler", "Services", "State"]
 
 _log = logging.getLogger("chat_app.web")
+HEADERS_LIMIT_BYTES = 16 * 1024
+BODY_LIMIT_BYTES = 64 * 1024
 _FIELDS_LIMIT = 50
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_STATUS = {
-    "bad_credentials": 401, "forbidden": 403, "not_found": 404,
-    "taken": 409, "last_owner": 409, "disabled": 409, "gone": 410, "rate_limited": 429, "busy": 503,
-}  # fmt: skip
-_SENTENCES = {
-    400: N_("The server could not read this request."),
-    401: N_("Sign in first."),
-    403: N_("This is not allowed from here, or not for you."),
-    404: N_("There is no such page, or you may not see it."),
-    405: N_("This address is not for that."),
-    410: N_("This is gone."),
-    413: N_("That was too much at once."),
-    429: N_("Too many tries. Wait a little."),
-    503: N_("The server is busy. Try again in a moment."),
-}
 _HEADERS = {
     "Server": "roomlog",
     "X-Content-Type-Options": "nosniff",
@@ -61,11 +49,6 @@ class Access(enum.Enum):
     PUBLIC = "everybody"
     MEMBER = "who is signed in"
     ADMIN = "who manages accounts and gave the password lately"
-
-
-def status_of(error: ChatError) -> int:
-    """The HTTP status of a refusal."""
-    return _STATUS.get(error.code, 400)
 
 
 class BaseHandler(RequestHandler):
@@ -85,10 +68,11 @@ class BaseHandler(RequestHandler):
         self.account: Account | None = None
         self.client_address, self.scheme = peer(self.request, services.settings.trusted_proxies)
         self.remote = address_key(self.client_address)
-        try:
-            urlsplit(self.request.headers.get("Origin", ""))
-        except ValueError:  # Tornado would stumble over it
-            self.request.headers["Origin"] = "null"
+        for name in ("Origin", "Referer"):
+            try:
+                urlsplit(self.request.headers.get(name, ""))
+            except ValueError:  # Tornado would stumble over it, and so would we
+                self.request.headers[name] = "null"
         self.set_default_headers()
 
     def set_default_headers(self) -> None:
@@ -103,10 +87,11 @@ class BaseHandler(RequestHandler):
                 self.set_header("Strict-Transport-Security", _HSTS)
 
     async def prepare(self) -> None:
-        """Host, method, origin, session, access: in this order, before any handler's own work."""
+        """Size, host, method, origin, session, access: in this order, before any handler's own work."""
+        self.check_size()
         if not self.any_host and not self.host_allowed():
             raise HTTPError(403)
-        if self.request.method not in self._methods():
+        if self.request.method not in self.methods():
             raise HTTPError(405)
         if self.request.method not in _SAFE_METHODS:
             self._check_post()
@@ -117,6 +102,15 @@ class BaseHandler(RequestHandler):
         """For Tornado's `cross_origin_protection`; what a browser calls another site never is ours."""
         cross = self.request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         return not cross and self.origin_allowed(origin)
+
+    def check_size(self) -> None:
+        """The limits that `server` lets pass to be refused with a page."""
+        headers = self.request.headers
+        if sum(len(name) + len(value) + 4 for name, value in headers.get_all()) > HEADERS_LIMIT_BYTES:
+            raise HTTPError(431)
+        length = headers.get("Content-Length", "0")
+        if length.isdecimal() and int(length[:20]) > BODY_LIMIT_BYTES:
+            raise HTTPError(413)
 
     def host_allowed(self) -> bool:
         """Whether the one `Host` is of the allow-list."""
@@ -155,6 +149,10 @@ class BaseHandler(RequestHandler):
     def say(self, refusal: ChatError | None) -> str | None:
         """The sentence of a refusal in the reader's language."""
         return self.language.say(refusal.sentence, **refusal.values) if refusal else None
+
+    def problem(self, refusal: ChatError | None, **fields: str) -> Problem | None:
+        """What a form says of a refusal; `fields` as in `refusals.problem_of`."""
+        return problem_of(refusal, self.language, **fields) if refusal else None
 
     def notice(self, notices: Mapping[str, str]) -> str | None:
         """What the form that led here did, by `?notice=`, in the reader's language."""
@@ -210,6 +208,7 @@ class BaseHandler(RequestHandler):
             "style_url": assets.style_url(),
             "import_map": assets.import_map,
             "path": self.request.path,
+            "problem": None,
             "can_administrate": self.account is not None and allows(self.account, "manage_accounts"),
         }
         page = assets.loaders[language.code].load(template).generate(**{**everywhere, **context})
@@ -241,7 +240,7 @@ class BaseHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The error as a page, or as JSON for scripts."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
-        message = _SENTENCES.get(status_code, N_("Something went wrong here. It is in the server's log."))
+        title, message = words_of(status_code)
         said: str | None = self.language.say(message)
         code = "error"
         if isinstance(error, ChatError):
@@ -254,13 +253,30 @@ class BaseHandler(RequestHandler):
             if "Retry-After" not in self._headers and status_code == 429:
                 self.set_header("Retry-After", "10")
         if status_code == 405:
-            self.set_header("Allow", ", ".join(sorted(self._methods())))
+            self.set_header("Allow", ", ".join(sorted(self.methods())))
         if self.answers_json:
             body = {"error": {"code": code, "message": message}}
             self.write_json(msgspec.json.encode(body))
             return
-        title = self.language.status(status_code)
-        self.render_page("pages/error.html", status=status_code, title=title, message=said)
+        if status_code in (413, 431):
+            self.set_header("Connection", "close")
+        self.render_page(
+            "pages/error.html",
+            status=status_code,
+            title=self.language.say(title),
+            message=said,
+            retry_after=whole_seconds(error) if isinstance(error, ChatError) and error.retry_after else None,
+            again=self._again(status_code),
+        )
+
+    def _again(self, status_code: int) -> str | None:
+        """Where to try it again: the same page, or the one that has the form. None where that is no use."""
+        if self.request.method in _SAFE_METHODS:
+            return local_path(self.request.uri) if status_code in (429, 500, 503) else None
+        before = urlsplit(self.request.headers.get("Referer", ""))
+        if status_code in (404, 410) or not self.origin_allowed(f"{before.scheme}://{before.netloc}"):
+            return None
+        return local_path(before.path + (f"?{before.query}" if before.query else ""))
 
     def log_exception(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Only what nobody foresaw is an event; refusals are counted elsewhere."""
@@ -269,11 +285,20 @@ class BaseHandler(RequestHandler):
         self.services.metrics.errors.inc()
         log_event(_log, "request.failed", level=logging.ERROR, exc_info=error, route=type(self).__name__)
 
-    def _methods(self) -> set[str]:
-        return {
-            method for method in self.SUPPORTED_METHODS
-            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower(), None)
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """What `get` would answer; Tornado leaves the body out (RFC 9110 section 9.3.2)."""
+        if (got := self.get(*args, **kwargs)) is not None:
+            await got
+
+    @classmethod
+    def methods(cls) -> set[str]:
+        """What it answers to."""
+        own = {
+            method for method in cls.SUPPORTED_METHODS
+            if method != "HEAD"
+            and getattr(cls, method.lower()) is not getattr(RequestHandler, method.lower(), None)
         }  # fmt: skip
+        return own | {"HEAD"} if "GET" in own else own
 
     def _check_post(self) -> None:
         """Every Origin is ours, whatever else is said; with a cookie one or Sec-Fetch-Site stands."""
@@ -313,8 +338,3 @@ class BaseHandler(RequestHandler):
         if self.request.method in _SAFE_METHODS:
             return self.request.uri or "/"
         return "/" + self.request.path.lstrip("/").partition("/")[0]
-
-
-def whole_seconds(error: ChatError) -> int:
-    """Seconds to wait, rounded up, at least one."""
-    return max(1, -int(-(error.retry_after or 0) // 1))

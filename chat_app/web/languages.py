@@ -7,7 +7,6 @@ frames, JSON, logs and commands stay in it.
 from __future__ import annotations
 
 import gettext
-import http
 import io
 import json
 import re
@@ -38,12 +37,6 @@ ROLE_NAMES = {
     "moderator": N_("moderator"),
     "member": N_("member"),
 }
-# The reason phrases that a page may have as its title, in the wording of every Python.
-STATUS_PHRASES = (
-    N_("Bad Request"), N_("Unauthorized"), N_("Forbidden"), N_("Not Found"), N_("Method Not Allowed"),
-    N_("Conflict"), N_("Gone"), N_("Request Entity Too Large"), N_("Content Too Large"),
-    N_("Too Many Requests"), N_("Internal Server Error"), N_("Service Unavailable"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +58,6 @@ class Language:
     def role(self, role: str) -> str:
         """A role's name."""
         return self.say(ROLE_NAMES[role])
-
-    def status(self, code: int) -> str:
-        """What an HTTP status is called."""
-        known = code in list(http.HTTPStatus)
-        return self.say(http.HTTPStatus(code).phrase if known else N_("Error"))
 
 
 class Languages(Mapping[str, Language]):

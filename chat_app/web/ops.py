@@ -34,8 +34,6 @@ class Healthz(OpsHandler):
         """Always 200."""
         self.write_json(msgspec.json.encode({"ok": True, "clients": self.services.clients()}))
 
-    head = get
-
 
 class Readyz(OpsHandler):
     """Whether new people should be sent here."""
@@ -45,8 +43,6 @@ class Readyz(OpsHandler):
         state = self.services.state
         ready = state.ready and not state.draining and await self._database_ready()
         self.write_json(msgspec.json.encode({"ok": ready}), status=200 if ready else 503)
-
-    head = get
 
     async def _database_ready(self) -> bool:
         try:

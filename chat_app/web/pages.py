@@ -79,6 +79,7 @@ class NotFoundPage(BaseHandler):
 
     async def prepare(self) -> NoReturn:
         """404, whatever the method."""
+        self.check_size()
         if not self.host_allowed():
             raise HTTPError(403)
         await self.authenticate()
@@ -138,7 +139,7 @@ class Rooms(RoomsHandler):
             rooms=rooms,
             slug=slug,
             title=title,
-            error=self.say(error),
+            problem=self.problem(error, taken="slug"),
         )
 
 
@@ -188,7 +189,11 @@ class RoomMessages(RoomsHandler):
         """`{"messages":[…],"more":…}`, oldest first."""
         room = self.services.chat.visible(self.me, slug)
         before, wanted = position(self, "before"), position(self, "limit")
-        limit = PAGE_DEFAULT if wanted is None else max(1, min(PAGE_LIMIT, wanted))
+        if wanted == 0:
+            raise ChatError(
+                "bad_request", "limit is at least 1."
+            )  # no page could ever come nearer to the end
+        limit = PAGE_DEFAULT if wanted is None else min(PAGE_LIMIT, wanted)
         history = self.services.database.history
         if before is None:
             page = await history.latest(room.info.id, upto=room.seq, limit=limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from chat_app.core.permissions import allows, grantable
 from chat_app.errors import N_, ChatError
@@ -14,6 +15,7 @@ _NOTICES = {
     "disabled": N_("The account is disabled."),
     "enabled": N_("The account is enabled again."),
 }
+_LINK_NOTICES = {"revoked": N_("The invitation was revoked.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,7 @@ class JoinLinkRow:
     role: Role
     uses_left: int | None
     expires_at: str | None
-    revoked: bool
-    usable: bool
+    state: Literal["usable", "revoked", "used up", "expired"]
     created_by: str
 
 
@@ -48,15 +49,21 @@ class PeopleHandler(BaseHandler):
     access = Access.ADMIN
 
     async def show(
-        self, *, error: ChatError | None = None, link: str | None = None, link_name: str | None = None
+        self,
+        *,
+        open_id: str | None = None,
+        error: ChatError | None = None,
+        link: str | None = None,
+        link_name: str | None = None,
     ) -> None:
-        """The page, with what came of a form."""
+        """The page, with what came of a form of the account `open_id`."""
         accounts = [_account_row(account, self.me) for account in await self.services.identity.people.all()]
         self.render_page(
             "pages/people.html",
             http_status=self.refused(error) if error else 200,
             accounts=accounts,
-            error=self.say(error),
+            open_id=open_id,
+            problem=self.problem(error),
             notice=None if error else self.notice(_NOTICES),
             link=link,
             link_name=link_name,
@@ -77,11 +84,12 @@ class SetRole(PeopleHandler):
     async def post(self, account_id: str) -> None:
         """Another role."""
         try:
-            await self.services.identity.people.set_role(self.me, account_id, self.field("role"))
+            changed = await self.services.identity.people.set_role(self.me, account_id, self.field("role"))
         except ChatError as error:
-            await self.show(error=error)
+            await self.show(open_id=account_id, error=error)
             return
-        self.go("/people?notice=role")
+        stays = changed.id != self.me.id or allows(changed, "manage_accounts")
+        self.go("/people?notice=role" if stays else "/account")
 
 
 class Disable(PeopleHandler):
@@ -92,7 +100,7 @@ class Disable(PeopleHandler):
         try:
             await self.services.identity.people.disable(self.me, account_id)
         except ChatError as error:
-            await self.show(error=error)
+            await self.show(open_id=account_id, error=error)
             return
         self.go("/people?notice=disabled")
 
@@ -105,7 +113,7 @@ class Enable(PeopleHandler):
         try:
             await self.services.identity.people.enable(self.me, account_id)
         except ChatError as error:
-            await self.show(error=error)
+            await self.show(open_id=account_id, error=error)
             return
         self.go("/people?notice=enabled")
 
@@ -118,44 +126,33 @@ class MakeSignInLink(PeopleHandler):
         try:
             account, token = await self.services.identity.people.sign_in_link(self.me, account_id)
         except ChatError as error:
-            await self.show(error=error)
+            await self.show(open_id=account_id, error=error)
             return
         await self.show(link=f"{self.origin_here()}/link/{token}", link_name=account.name)
 
 
-class JoinLinks(BaseHandler):
-    """`/join-links`: the invitations."""
+class JoinLinksHandler(BaseHandler):
+    """What the forms of the page of invitations share."""
 
     access = Access.ADMIN
 
-    async def get(self) -> None:
-        """The list and the form."""
-        await self._show()
-
-    async def post(self) -> None:
-        """A new invitation."""
-        try:
-            link = await self.services.identity.people.create_join_link(
-                self.me, self.field("role"), uses=self._number("uses"), days=self._number("days")
-            )
-        except ChatError as error:
-            await self._show(error=error)
-            return
-        await self._show(created=f"{self.origin_here()}/join/{link.code}")
-
-    def _number(self, name: str) -> int:
-        raw = self.field(name)
-        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 10 else 0
-
-    async def _show(self, *, error: ChatError | None = None, created: str | None = None) -> None:
+    async def show(self, *, error: ChatError | None = None) -> None:
+        """The page, with what came of a form, or what was typed."""
         links = [self._row(link) for link in await self.services.identity.people.join_links()]
+        usable = [link for link in links if link.state == "usable"]
+        code = self.get_query_argument("created", None)
         self.render_page(
             "pages/join_links.html",
             http_status=self.refused(error) if error else 200,
-            links=links,
+            usable=usable,
+            over=[link for link in links if link.state != "usable"],
             grantable=[role for role in ROLES if allows(self.me, "create_join_link", role=role)],
-            error=self.say(error),
-            created=created,
+            role=self.field("role") or "member",
+            uses=self.field("uses") or "1",
+            days=self.field("days") or "7",
+            problem=self.problem(error),
+            notice=None if error else self.notice(_LINK_NOTICES),
+            created=next((link.url for link in usable if link.code == code), None),
         )
 
     def _row(self, link: JoinLink) -> JoinLinkRow:
@@ -165,21 +162,52 @@ class JoinLinks(BaseHandler):
             role=link.role,
             uses_left=link.uses_left,
             expires_at=None if link.expires_ms is None else rfc3339(link.expires_ms),
-            revoked=link.revoked,
-            usable=self.services.identity.people.is_usable(link),
+            state=self._state(link),
             created_by=link.created_by,
         )
 
+    def _state(self, link: JoinLink) -> Literal["usable", "revoked", "used up", "expired"]:
+        if self.services.identity.people.is_usable(link):
+            return "usable"
+        if link.revoked:
+            return "revoked"
+        return "used up" if link.uses_left == 0 else "expired"
 
-class RevokeJoinLink(BaseHandler):
+
+class JoinLinks(JoinLinksHandler):
+    """`/join-links`: the invitations."""
+
+    async def get(self) -> None:
+        """The list and the form; with `?created=` the new link first."""
+        await self.show()
+
+    async def post(self) -> None:
+        """A new invitation."""
+        try:
+            link = await self.services.identity.people.create_join_link(
+                self.me, self.field("role"), uses=self._number("uses"), days=self._number("days")
+            )
+        except ChatError as error:
+            await self.show(error=error)
+            return
+        self.go(f"/join-links?created={link.code}")
+
+    def _number(self, name: str) -> int:
+        raw = self.field(name)
+        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 10 else 0
+
+
+class RevokeJoinLink(JoinLinksHandler):
     """`/join-links/CODE/revoke`."""
-
-    access = Access.ADMIN
 
     async def post(self, code: str) -> None:
         """Nobody joins by it any more."""
-        await self.services.identity.people.revoke_join_link(self.me, code)
-        self.go("/join-links")
+        try:
+            await self.services.identity.people.revoke_join_link(self.me, code)
+        except ChatError as error:
+            await self.show(error=error)
+            return
+        self.go("/join-links?notice=revoked")
 
 
 def _account_row(account: Account, viewer: Account) -> AccountRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from chat_app.web import account, ops, pages, people, sessions
+from chat_app.web import account, manage_rooms, ops, pages, people, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -30,6 +30,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/rooms/{_SLUG}", pages.RoomPage),
     (rf"/rooms/{_SLUG}/messages", pages.RoomMessages),
     (r"/account", account.AccountPage),
+    (r"/account/name", account.Name),
     (r"/account/password", account.Password),
     (r"/account/language", account.SetLanguage),
     (r"/account/sessions/end-others", account.EndOthers),
@@ -41,6 +42,8 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/people/{_ID}/link", people.MakeSignInLink),
     (r"/join-links", people.JoinLinks),
     (rf"/join-links/{_ID}/revoke", people.RevokeJoinLink),
+    (r"/manage-rooms", manage_rooms.ManageRooms),
+    (rf"/manage-rooms/{_SLUG}/title", manage_rooms.SetTitle),
     (r"/healthz", ops.Healthz),
     (r"/readyz", ops.Readyz),
     (r"/metrics", ops.MetricsPage),

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from chat_app.errors import ChatError, Forbidden, NotFound
 from chat_app.logs import log_event
 from chat_app.protocol import UserView
-from chat_app.web.base import Access, BaseHandler, whole_seconds
+from chat_app.web.base import Access, BaseHandler
 from chat_app.web.gate import local_path
 
 _log = logging.getLogger("chat_app.sign_in")
@@ -49,17 +49,15 @@ class SignInHandler(BaseHandler):
     ) -> None:
         """The sign-in page, again with what was typed (never a password)."""
         failure = error or register_error
-        waiting = error is not None and error.retry_after is not None
         self.render_page(
             "pages/login.html",
             http_status=self.refused(failure) if failure else 200,
             name=name,
             next=target,
-            error=self.say(error),
-            retry_after=whole_seconds(error) if error and waiting else None,
+            problem=self.problem(error),
             registration_open=self.services.settings.registration == "open",
             register_name=register_name,
-            register_error=self.say(register_error),
+            register_problem=self.problem(register_error, taken="name"),
         )
 
 
@@ -114,7 +112,7 @@ class Setup(SignInHandler):
         token = self.get_query_argument("token", "")
         if not await self.services.identity.setup_is_good(token):
             raise NotFound
-        self.render_page("pages/setup.html", token=token, name=None, error=None)
+        self.render_page("pages/setup.html", token=token, name=None)
 
     async def post(self) -> None:
         """Make the owner."""
@@ -127,9 +125,12 @@ class Setup(SignInHandler):
                 token, name, self.field("password"), address=self.client_address, agent=self.agent
             )
         except ChatError as error:
-            status = self.refused(error)
             self.render_page(
-                "pages/setup.html", http_status=status, token=token, name=name, error=self.say(error)
+                "pages/setup.html",
+                http_status=self.refused(error),
+                token=token,
+                name=name,
+                problem=self.problem(error, taken="name"),
             )
             return
         if session is None:
@@ -157,7 +158,7 @@ class Join(SignInHandler):
         """The form; 404 for an unknown code, 410 for one that is used up, expired or revoked."""
         self._check_open()
         link = await self.services.identity.join_link(code)
-        self.render_page("pages/join.html", code=code, name=None, error=None, role=link.role)
+        self.render_page("pages/join.html", code=code, name=None, role=link.role)
 
     async def post(self, code: str) -> None:
         """Make the account."""
@@ -171,9 +172,13 @@ class Join(SignInHandler):
         except ChatError as error:
             if error.code in ("gone", "not_found"):
                 raise
-            status, sentence = self.refused(error), self.say(error)
             self.render_page(
-                "pages/join.html", http_status=status, code=code, name=name, error=sentence, role=link.role
+                "pages/join.html",
+                http_status=self.refused(error),
+                code=code,
+                name=name,
+                role=link.role,
+                problem=self.problem(error, taken="name"),
             )
             return
         await self.enter(token, "join", "/")
@@ -254,7 +259,7 @@ class Confirm(BaseHandler):
     async def get(self) -> None:
         """The form."""
         target = local_path(self.get_query_argument("next", "/"))
-        self.render_page("pages/confirm.html", next=target, error=None)
+        self.render_page("pages/confirm.html", next=target)
 
     async def post(self) -> None:
         """The password."""
@@ -264,7 +269,11 @@ class Confirm(BaseHandler):
                 self.my_session, self.field("password"), address=self.client_address
             )
         except ChatError as error:
-            status = self.refused(error)
-            self.render_page("pages/confirm.html", http_status=status, next=target, error=self.say(error))
+            self.render_page(
+                "pages/confirm.html",
+                http_status=self.refused(error),
+                next=target,
+                problem=self.problem(error),
+            )
             return
         self.go(target)

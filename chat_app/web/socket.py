@@ -1,11 +1,13 @@
 """`GET /chat`: the checks before the upgrade in the contract's order, then a `Connection` on a `Wire`.
 
-The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a bad position.
+The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a bad position, 503 while the
+server drains.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from typing import Any
 
@@ -17,7 +19,7 @@ from chat_app.core.rooms import follow
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
 from chat_app.models import LOBBY
-from chat_app.protocol import SLUG, LimitsView, SystemFrame, UserView, check_position, event_frame
+from chat_app.protocol import SEQ_LIMIT, SLUG, LimitsView, SystemFrame, UserView, check_position, event_frame
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.wire import Wire, upgrade_protocol
 
@@ -34,6 +36,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self.checked_room = LOBBY
         self.since: int | None = None
         self.epoch: str | None = None
+        self.check_size()
         self._check_origin_and_host()
         if self.services.handshakes.peek(self.remote) > 0:
             self._refuse(429)
@@ -44,10 +47,16 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         assert self.account is not None
         self._read_arguments()
         self._check_counts()
+        if self.services.state.draining:
+            self._refuse(503)
 
     def check_origin(self, origin: str) -> bool:
         """The same allow-list again, where Tornado asks."""
         return self.origin_allowed(origin)
+
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """A handshake is a GET (RFC 6455 section 4.1)."""
+        raise HTTPError(405)
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """Tornado's handshake with a frame loop of our own."""
@@ -58,6 +67,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         assert self.ws_connection is not None and self.account is not None and self.session is not None
         stream = self.ws_connection.stream
         assert stream is not None
+        if stream.closed():
+            return  # it left during the handshake
         wire = Wire(stream, frames_per_second=self.services.settings.frame_rate_limit)
         connection = Connection(
             client_id=str(uuid.uuid4()),
@@ -87,10 +98,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         if room:
             self.checked_room = room[0]
         try:
-            self.since = int(since[0]) if since and since[0].isascii() and since[0].isdigit() else None
+            self.since = _number(since[0]) if since else None
             self.epoch = epoch[0] if epoch else None
-            if since and self.since is None:
-                self._refuse(400)
             check_position(self.since, self.epoch)
         except (ChatError, ValueError):
             self._refuse(400)
@@ -115,13 +124,26 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def _refuse(self, status: int) -> None:
         self.services.metrics.handshakes.labels(str(status)).inc()
-        if status == 429:
-            self.set_header("Retry-After", "10")
         raise HTTPError(status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """No page: nobody sees it."""
+        """No page: nobody sees it. Headers are set here, for Tornado drops those set before an error."""
+        if status_code == 429:
+            self.set_header(
+                "Retry-After", str(max(10, math.ceil(self.services.handshakes.peek(self.remote))))
+            )
+        elif status_code == 503:
+            self.set_header("Retry-After", "1")
+        elif status_code == 405:
+            self.set_header("Allow", "GET")
         self.finish()
+
+
+def _number(raw: str) -> int:
+    """A position of any size, for beyond every head is beyond the head too. Raises ValueError."""
+    if not (raw.isascii() and raw.isdigit()):
+        raise ValueError(raw)
+    return int(raw) if len(raw) <= 16 and int(raw) <= SEQ_LIMIT else SEQ_LIMIT
 
 
 class ChatPeer:

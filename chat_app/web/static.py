@@ -53,6 +53,10 @@ class StaticFiles(BaseHandler, Versions):
                 self.set_header("Content-Encoding", "gzip")
         await super().get(path, include_body)
 
+    async def head(self, path: str) -> None:  # type: ignore[override]
+        """Tornado's own: a file is not read for it."""
+        await StaticFileHandler.head(self, path)
+
     def compute_etag(self) -> str | None:
         """Of what is sent: the compressed file is another one."""
         etag = super().compute_etag()

@@ -4,12 +4,14 @@ import { startChat } from "./chat_page.js";
 import { readTexts } from "./dom/page_data.js";
 import { localiseTimes } from "./dom/time.js";
 import { offerCopying } from "./views/copying.js";
+import { SendOnce } from "./views/send_once.js";
 import { SignOut } from "./views/sign_out.js";
 import { speak } from "./words.js";
 
 speak(document.documentElement.lang, readTexts(), navigator.languages);
 localiseTimes(document);
 offerCopying(document);
+new SendOnce(document, window).connect();
 
 const chat = document.querySelector("#chat");
 const leave = chat instanceof HTMLElement ? startChat(chat) : () => {};

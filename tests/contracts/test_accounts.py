@@ -107,6 +107,29 @@ def test_a_new_password_replaces_the_hash(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_new_name_is_taken_once_and_is_that_of_every_message(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        message = await store.post("ann", "hello")
+        await accounts.rename("id-ann", "Anna", "anna")
+        assert [found.name for found in await accounts.all()] == ["Anna", "bob"]
+        assert await accounts.by_name("ann") is None
+        stored = await store.history.get(store.lobby.id, message.id)
+        assert stored is not None and stored.author == "Anna"
+        await accounts.rename("id-ann", "ANNA", "anna")  # one's own name is not taken
+        for taken in ("bob", "anna"):
+            with pytest.raises(ChatError) as refusal:
+                await accounts.rename("id-bob" if taken == "anna" else "id-ann", taken, taken)
+            assert refusal.value.code == "taken"
+        renamed = [accounts.rename(f"id-{name}", "Zoe", "zoe") for name in ("ann", "bob")]
+        results = await asyncio.gather(*renamed, return_exceptions=True)
+        assert sum(isinstance(result, ChatError) for result in results) == 1
+        with pytest.raises(NotFound):
+            await accounts.rename("id-x", "x", "x")
+
+    run(tmp_path, scenario)
+
+
 def test_a_language_is_chosen_and_given_up(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.open_session(session("ann", 1), "token")

@@ -201,6 +201,30 @@ def test_only_the_author_edits_and_only_for_a_day(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_what_else_is_wrong_is_told_only_to_who_might_change_the_message(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        first = await store.post("ann", "one")
+        for actor, message_id, code in (  # ann wrote it
+            ("ann", first.id, "empty"), ("bob", first.id, "forbidden"), ("ann", "no-message", "not_found"),
+        ):  # fmt: skip
+            for kind in ("edited", "deleted"):
+                change = Amend(
+                    kind,
+                    store.lobby.id,
+                    message_id,
+                    f"id-{actor}",
+                    False,
+                    NOW,
+                    refusal=ChatError("empty", "No."),
+                )
+                with pytest.raises(ChatError) as refused:
+                    await store.store(change)
+                assert refused.value.code == code
+        assert (await store.post("ann", "two")).seq == 2, "nothing was stored and no seq is missing"
+
+    run(tmp_path, scenario)
+
+
 def test_a_deleted_message_can_neither_be_edited_nor_deleted(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         message = await store.post("ann", "one")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.errors import ChatError
-from chat_app.models import Unread
+from chat_app.errors import ChatError, NotFound
+from chat_app.models import RoomSurvey, Unread
 
 from .store import NOW, Store, run
 
@@ -32,6 +32,31 @@ def test_a_slug_is_taken_in_any_case(tmp_path: Path) -> None:
             await store.rooms.create("tEAM", "Another", account_id="id-ann", now_ms=NOW)
         assert refused.value.code == "taken"
         assert {found.slug for found in await store.rooms.all()} == {"lobby", "Team"}
+
+    run(tmp_path, scenario)
+
+
+def test_rooms_are_surveyed_with_who_made_them_and_what_is_in_them(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        team = await store.rooms.create("Team", "The team", account_id="id-ann", now_ms=NOW)
+        message = await store.post("ann", "one")
+        await store.post("bob", "two")
+        await store.edit(message, "ann", "one again")
+        surveys = {found.info.slug: found for found in await store.rooms.survey()}
+        assert surveys["Team"] == RoomSurvey(team, 0, "ann")
+        lobby = surveys["lobby"]
+        assert (lobby.info.seq, lobby.messages, lobby.created_by) == (3, 2, None)
+
+    run(tmp_path, scenario)
+
+
+def test_a_room_gets_another_title(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        await store.rooms.set_title(store.lobby.id, "Entrance")
+        (lobby,) = await store.rooms.all()
+        assert (lobby.slug, lobby.title, lobby.epoch) == ("lobby", "Entrance", store.lobby.epoch)
+        with pytest.raises(NotFound):
+            await store.rooms.set_title("unknown", "x")
 
     run(tmp_path, scenario)
 

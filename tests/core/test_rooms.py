@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from chat_app.core import rooms
+from chat_app.core.presence import GATHER_SECONDS
 from chat_app.core.rooms import Room, Tasks, follow, unfollow
-from chat_app.models import Page
+from chat_app.models import Account, Page
 
-from .fakes import INFO, MemoryHistory, View, connect
+from .fakes import INFO, FakeSink, MemoryHistory, View, connect
 
 
 def run(
@@ -46,7 +47,7 @@ class SlowHistory(MemoryHistory):
 
 
 async def settle() -> None:
-    for _ in range(50):
+    for _ in range(500):
         await asyncio.sleep(0)
 
 
@@ -289,5 +290,189 @@ def test_any_history_of_joins_stalls_and_changes_leaves_every_view_equal_to_the_
             assert view.position == store.head, f"seed {seed}"
             for message_id, message in view.messages.items():
                 assert message.get("text", "") == store.messages[message_id].text, json.dumps(message)
+
+    run(scenario)
+
+
+RENAMED = Account("author", "Another", "another", "member", False, 0)
+
+
+def authors(sink: FakeSink) -> set[str]:
+    frames = sink.frames()
+    messages = [m for frame in frames if frame["type"] == "history" for m in frame["messages"]]
+    return {
+        m["from"]
+        for m in messages + [frame["message"] for frame in frames if "seq" in frame.get("message", ())]
+    }
+
+
+def test_who_joins_or_resumes_after_a_rename_gets_the_new_name() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        first, first_sink = connect("p1")
+        follow(first, room, since=None, epoch=None)
+        await settle()
+        slow, slow_sink = connect("p2")
+        follow(slow, room, since=None, epoch=None)
+        await settle()
+        slow_sink.room = 0
+        for n in range(3):
+            room.publish(store.change("message", f"m{n}", f"text {n}"))
+        room.publish(store.change("edited", "m1", "again"))
+        await flushed(room)
+        room.publish(store.change("message", "m3", "while it is slow"))
+        await flushed(room)
+        for name in ("author", "Another"):
+            for since in (None, 0, 4):
+                late, late_sink = connect("p3")
+                follow(late, room, since=since, epoch=INFO.epoch)
+                await settle()
+                assert authors(late_sink) == {name}
+                unfollow(late, room)
+            room.rename(RENAMED)
+        assert authors(first_sink) == {"author"}
+        slow_sink.drain()
+        await settle()
+        view = View()
+        view.apply(slow_sink.frames())
+        assert view.messages["m3"]["from"] == "Another"
+        assert room._ring_bytes == sum(len(entry.frame or b"") for entry in room._ring)
+
+    run(scenario)
+
+
+def test_a_rename_while_the_log_is_read_is_not_lost() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        held = asyncio.Event()
+        read = store.changes
+
+        async def changes(room_id: str, since: int, *, limit: int) -> Page:
+            page = await read(room_id, since, limit=limit)
+            await held.wait()
+            return page
+
+        store.changes = changes  # type: ignore[method-assign]
+        connection, sink = connect("p1")
+        follow(connection, room, since=None, epoch=None)
+        await settle()
+        room.rename(RENAMED)
+        held.set()
+        await settle()
+        assert authors(sink) == {"Another"}
+
+    store = MemoryHistory()
+    store.change("message", "m1", "text")
+    run(scenario, history=store)
+
+
+def presences(sink: FakeSink) -> list[tuple[list[str], list[str]]]:
+    return [(f["joined"], f["left"]) for f in sink.frames() if f["type"] == "presence"]
+
+
+def test_a_rename_is_told_as_one_leaving_and_one_joining() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        watcher, sink = connect("watcher")
+        follow(watcher, room, since=None, epoch=None)
+        await settle()
+        ann, _ = connect("ann")
+        follow(ann, room, since=None, epoch=None)
+        room.people._told_at -= GATHER_SECONDS
+        room.people._on_timer()
+        await flushed(room)
+        assert presences(sink)[-1] == (["ann"], [])
+        room.people.type(ann.account)
+        ann.account = msgspec.structs.replace(ann.account, name="Anna")
+        room.people._told_at -= GATHER_SECONDS
+        room.people.rename(ann.account)
+        room.people.type(ann.account)
+        await flushed(room)
+        assert presences(sink)[-1] == (["Anna"], ["ann"])
+        assert sink.frames()[-1]["users"] == ["Anna"]
+        assert room.people.names() == ["Anna", "watcher"]
+
+    run(scenario)
+
+
+def test_names_that_change_before_they_are_told_add_up() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        ann, _ = connect("ann")
+        follow(ann, room, since=None, epoch=None)
+        await settle()
+        people = room.people
+
+        def rename(name: str) -> None:
+            people.rename(msgspec.structs.replace(ann.account, name=name))
+
+        assert people._told_at > 0 and not people._joined  # told just now: what follows gathers
+        for name in ("Anna", "Annie"):
+            rename(name)
+        assert (people._left, people._joined) == ({"ann": "ann"}, {"ann": "Annie"})
+        rename("ann")
+        assert (people._left, people._joined) == ({}, {})
+        rename("Anna")
+        people.depart(ann.account)
+        people._leaving["ann"] = 0.0  # its five seconds are over
+        people._on_timer()
+        assert (people._left, people._joined) == ({"ann": "ann"}, {})
+        people.arrive(msgspec.structs.replace(ann.account, name="Anna"))
+        assert (people._left, people._joined) == ({"ann": "ann"}, {"ann": "Anna"})
+
+    run(scenario)
+
+
+def test_a_name_that_somebody_else_takes_over_stays() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        watcher, sink = connect("watcher")
+        follow(watcher, room, since=None, epoch=None)
+        ann, _ = connect("ann")
+        follow(ann, room, since=None, epoch=None)
+        bob, _ = connect("bob")
+        follow(bob, room, since=None, epoch=None)
+        await settle()
+        room.people._told_at -= GATHER_SECONDS
+        room.people._on_timer()
+        room.people.rename(msgspec.structs.replace(ann.account, name="Anna"))
+        room.people.rename(msgspec.structs.replace(bob.account, name="ann"))
+        room.people._told_at -= GATHER_SECONDS
+        room.people._on_timer()
+        await flushed(room)
+        assert presences(sink)[-1] == (["Anna"], ["bob"])
+
+    run(scenario)
+
+
+def test_acks_that_wait_for_a_blocked_reader_go_before_the_close_frame() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        connection, sink = connect("a", room=1)
+        connection.tell(b"\x81\x02{}")
+        connection.tell(b"\x81\x0e" + b'{"type":"ack"}')
+        connection.close(1012, "the server restarts")
+        assert sink.closed_with == 1012
+        sink.received += sink.waiting
+        assert [frame.get("type") for frame in sink.frames()] == [None, "ack"]
+
+    run(scenario)
+
+
+def test_a_blocked_reader_is_told_only_the_newest_presence_and_no_typing() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        slow, sink = connect("slow")
+        follow(slow, room, since=None, epoch=None)
+        await settle()
+        sink.room = 0
+        room.publish(store.change("message", "m", "x"))
+        await flushed(room)
+        held = len(sink.waiting)
+        for n in range(100):
+            someone, _ = connect(f"s{n}")
+            follow(someone, room, since=None, epoch=None)
+            room.people.type(someone.account)
+            room.people._told_at = -10.0  # as if a second had passed
+            await asyncio.sleep(0)
+        await flushed(room)
+        assert (len(sink.waiting), slow.control, slow.stale_presence) == (held, None, {room})
+        before = len(sink.frames())
+        sink.drain()
+        _, told = sink.frames()[before:]
+        assert (told["type"], told["online"], len(told["users"])) == ("presence", 101, 101)
 
     run(scenario)

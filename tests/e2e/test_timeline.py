@@ -22,7 +22,9 @@ async def lines(person: Person) -> list[str]:
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_the_day_lines_are_called_anew_at_midnight_in_the_readers_zone(site: Site, browser: Browser) -> None:
+async def test_the_day_lines_are_called_anew_at_midnight_in_the_readers_zone(
+    site: Site, browser: Browser
+) -> None:
     """Tokyo's next day begins at 15:00 UTC; the page's clock is set a minute before it."""
     kim = await browser.person(site, "Kim")
     await kim.write("in the evening")
@@ -72,7 +74,9 @@ async def test_messages_of_one_author_group_within_five_minutes(site: Site, brow
 
 @NO_LIMITS
 @pytest.mark.gen_test(timeout=90)
-async def test_over_a_thousand_missed_ones_are_counted_by_a_bar_that_loads_them(site: Site, browser: Browser) -> None:
+async def test_over_a_thousand_missed_ones_are_counted_by_a_bar_that_loads_them(
+    site: Site, browser: Browser
+) -> None:
     ada = await browser.person(site, "Ada")
     kim = await site.join(await site.account("Kim"))
     await kim.say("seen")
@@ -96,7 +100,9 @@ async def test_over_a_thousand_missed_ones_are_counted_by_a_bar_that_loads_them(
 
 @NO_LIMITS
 @pytest.mark.gen_test(timeout=60)
-async def test_who_comes_back_to_more_than_a_page_is_told_how_much_lies_before(site: Site, browser: Browser) -> None:
+async def test_who_comes_back_to_more_than_a_page_is_told_how_much_lies_before(
+    site: Site, browser: Browser
+) -> None:
     ada = await browser.person(site, "Ada")
     kim = await site.join(await site.account("Kim"))
     other = await site.join(await site.sign_in("Ada"))
@@ -137,13 +143,17 @@ async def test_the_view_holds_on_an_edit_above_and_when_the_field_grows(site: Si
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_the_title_the_icon_and_the_apps_badge_tell_of_what_is_unread_and_of_mentions(site: Site, browser: Browser) -> None:
+async def test_the_title_the_icon_and_the_apps_badge_tell_of_what_is_unread_and_of_mentions(
+    site: Site, browser: Browser
+) -> None:
     await site.account("Owner", "owner")
     await make_room(site, "deploys", "Deploys")
     ada = await browser.visitor(site.url)
     name, _, value = (await site.account("Ada")).partition("=")
     await ada.context.add_cookies([{"name": name, "value": value, "url": site.url}])
-    await ada.page.add_init_script("window.badges = []; navigator.setAppBadge = async (count) => { window.badges.push(count); };")
+    await ada.page.add_init_script(
+        "window.badges = []; navigator.setAppBadge = async (count) => { window.badges.push(count); };"
+    )
     await ada.open("/rooms/lobby")
     icon, badge = ada.page.locator("#favicon"), ada.room_link("Deploys").locator(".badge")
     await expect(icon).to_have_attribute("href", re.compile(r"/favicon\.svg"))
@@ -172,6 +182,8 @@ async def test_ones_own_name_stands_out_live_and_in_the_servers_page(site: Site,
     await ada.write("I am @Ada")
     await ada.sees("I am @Ada")
     for _ in ("live", "from the server"):
-        await expect(ada.page.locator(".message--mention .message__body")).to_have_text(["ask @Ada", "@Ada, really"])
+        await expect(ada.page.locator(".message--mention .message__body")).to_have_text(
+            ["ask @Ada", "@Ada, really"]
+        )
         await expect(ada.page.locator("mark")).to_have_text(["@Ada", "@Ada"])
         await ada.reload()

@@ -1,6 +1,7 @@
 """Who somebody is, over real SQLite with cheap hashes and clocks in hand."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -427,6 +428,41 @@ async def test_a_role_counts_at_once_and_is_told(world: World) -> None:
     assert [account.role for account in world.changed] == ["moderator"]
     await world.administration.set_role("Masa", "moderator")
     assert len(world.changed) == 1
+
+
+@pytest.mark.gen_test
+async def test_a_new_name_counts_at_once_and_the_session_goes_on(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await world.account("Masa")
+    token, _, account = await world.sign_in("Masa")
+    people = world.identity.people
+    assert (await people.rename(account, " Māsa  ".rstrip())).name == "Māsa"
+    found = await world.identity.authenticate(token)
+    assert found is not None and found[1].name == "Māsa"
+    assert [changed.name for changed in world.changed] == ["Māsa"]
+    (line,) = [record for record in caplog.records if record.message == "account.renamed"]
+    assert line.fields == {"account": account.id}  # type: ignore[attr-defined]
+    await refused("bad_credentials", world.identity.sign_in("Masa", PASSWORD, **HERE))
+    await world.sign_in("MĀSA")
+
+
+@pytest.mark.gen_test
+async def test_a_name_is_changed_three_times_a_day_and_failures_do_not_count(world: World) -> None:
+    await world.account("Kim")
+    await world.account("Masa")
+    _, _, account = await world.sign_in("Masa")
+    people = world.identity.people
+    for number in range(3):
+        await refused("taken", people.rename(account, "ｋim"))
+        await refused("bad_name", people.rename(account, "a/b"))
+        account = await people.rename(account, f"Masa {number}")
+        assert await people.rename(account, f"Masa {number}") is account
+    waits = await refused("rate_limited", people.rename(account, "Masa 3"))
+    assert waits.retry_after == 86_400
+    world.seconds += 86_400
+    assert (await people.rename(account, "masa 2")).name == "masa 2"
 
 
 @pytest.mark.gen_test

@@ -13,6 +13,7 @@ from babel.messages.catalog import Catalog, Message
 from chat_app.errors import Busy, ChatError, Forbidden, NotFound
 from chat_app.models import ROLES
 from chat_app.web.languages import ROLE_NAMES, Languages, load_languages, make_language, read_catalogue
+from chat_app.web.refusals import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("update_catalogues", ROOT / "docs" / "update_catalogues.py")
@@ -253,6 +254,7 @@ def test_every_role_has_a_name(languages: Languages) -> None:
     assert len({languages["de"].role(role) for role in ROLES}) == len(ROLES)
 
 
-def test_every_status_has_a_title(languages: Languages) -> None:
-    for status in (400, 401, 403, 404, 405, 409, 410, 413, 429, 500, 503, 599):
-        assert languages["ja"].status(status) != languages["en"].status(status), status
+def test_every_error_page_has_words(languages: Languages) -> None:
+    for status, words in PAGES.items():
+        for text in words:
+            assert languages["ja"].say(text) != languages["en"].say(text), status

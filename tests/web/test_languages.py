@@ -85,7 +85,9 @@ async def test_refusals_and_errors_are_told_in_the_language(site: Site) -> None:
     title = await site.post("/rooms", {"slug": "x", "title": ""}, cookie=cookie, Accept_Language="de")
     assert "Ein Titel hat 1 bis 64 sichtbare Zeichen." in page(title)
     missing = await site.get("/nowhere", Accept_Language="ja")
-    assert missing.code == 404 and lang(missing) == "ja" and "<h1>見つかりません</h1>" in page(missing)
+    assert (
+        missing.code == 404 and lang(missing) == "ja" and "<h1>ページが見つかりません</h1>" in page(missing)
+    )
 
 
 @pytest.mark.gen_test
@@ -198,7 +200,8 @@ async def test_pages_before_signing_in_hold_no_text_beside_the_catalogues(site: 
     answers.append(await site.post("/setup", wrong, **pseudo))
     owner = cookie_of(await site.post("/setup", wrong | {"password": PASSWORD}))
     link = await site.post("/join-links", {"role": "moderator", "uses": "2", "days": "3"}, cookie=owner)
-    join = re.findall(r"/join/[\w-]+", page(link))[0]
+    shown = await site.get(link.headers["Location"], cookie=owner)
+    join = re.findall(r"/join/[\w-]+", page(shown))[0]
     one_time = await site.app.services.administration.sign_in_link("Ḿäṡä")
     answers += [
         await site.get("/login", **pseudo),
@@ -252,8 +255,10 @@ async def test_pages_of_members_hold_no_text_beside_the_catalogues(site: Site) -
     answers += [
         await site.post("/rooms", {"slug": "lobby", "title": "Ʈïƭłë"}, **asked),
         await site.post("/confirm", {"password": "wrong"}, **asked),
+        await site.post("/account/name", {"name": ""}, **asked),
+        await site.post("/account/sessions/none/end", {}, **asked),
         await site.post("/account/password", {"current": "wrong", "password": PASSWORD}, **asked),
-        *[await site.get(f"/account?notice={name}", **asked) for name in ("password", "others", "session", "language")],
+        *[await site.get(f"/account?notice={name}", **asked) for name in ("name", "password", "others", "session", "language")],
     ]  # fmt: skip
     for answer in answers:
         assert "⟦" in page(answer) and bare(answer) == [], answer.effective_url
@@ -271,8 +276,8 @@ async def test_pages_of_administration_hold_no_text_beside_the_catalogues(site: 
     answers = [await site.get("/join-links", **asked)]
     for uses in ("1", "2", "3"):
         created = await site.post("/join-links", {"role": "admin", "uses": uses, "days": "3"}, **asked)
-        answers.append(created)
-    code = re.findall(r"/join/([\w-]+)", page(created))[0]
+        answers.append(await site.get(created.headers["Location"], **asked))
+    code = re.findall(r"/join/([\w-]+)", page(answers[-1]))[0]
     await site.post(f"/join-links/{code}/revoke", {}, **asked)
     (once,) = [link for link in await identity.people.join_links() if link.uses_left == 1]
     await site.post(f"/join/{once.code}", {"name": "Ƀøƀ 2", "password": PASSWORD})
@@ -284,6 +289,11 @@ async def test_pages_of_administration_hold_no_text_beside_the_catalogues(site: 
     ]
     await site.post(f"/people/{bob.id}/disable", {}, **asked)
     names = ("role", "disabled", "enabled")
+    answers += [
+        await site.get("/manage-rooms?notice=title", **asked),
+        await site.post("/manage-rooms/lobby/title", {"title": ""}, **asked),
+        await site.get("/join-links?notice=revoked", **asked),
+    ]
     answers += [await site.get(f"/people?notice={name}", **asked) for name in names]
     for answer in answers:
         assert "⟦" in page(answer) and bare(answer) == [], answer.effective_url
@@ -353,8 +363,13 @@ async def test_no_page_is_wider_than_a_small_phone(site: Site, chromium: Browser
     await page.goto(f"{site.url}/login")
     assert await sideways(page) == []
     await context.add_cookies([{"name": name, "value": value, "url": site.url}])
-    for path in ("/rooms/lobby", "/rooms", "/account", "/people", "/join-links", "/confirm", "/nowhere"):
+    await site.post("/join-links", {"role": "moderator", "uses": "2", "days": "3"}, cookie=f"{name}={value}")
+    for path in (
+        "/rooms/lobby", "/rooms", "/account", "/people", "/join-links", "/manage-rooms", "/confirm", "/nowhere",
+    ):  # fmt: skip
         await page.goto(site.url + path)
+        assert await sideways(page) == [], path
+        await page.evaluate("for (const each of document.querySelectorAll('.page details')) each.open = true")
         assert await sideways(page) == [], path
     await context.close()
 

@@ -40,6 +40,13 @@ async def account_id(site: Site, name: str) -> str:
     return next(a.id for a in await site.app.services.administration.list_users() if a.name == name)
 
 
+async def invitation(site: Site, cookie: str, *, role: str = "member", uses: str = "5") -> str:
+    """The path of a new invitation, as the page shows it."""
+    made = await site.post("/join-links", {"role": role, "uses": uses, "days": "7"}, cookie=cookie)
+    assert made.code == 303
+    return link_in(await site.get(made.headers["Location"], cookie=cookie), "join")
+
+
 async def raw(site: Site, request: bytes) -> bytes:
     """What comes back for bytes that no client library would send."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.app.port)
@@ -162,7 +169,7 @@ async def test_an_address_for_posts_only_says_so(site: Site) -> None:
     for path in ("/logout", "/account/password", "/register"):
         answer = await site.get(path, cookie=cookie)
         assert (answer.code, answer.headers["Allow"]) == (405, "POST")
-    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET"
+    assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(
@@ -218,8 +225,7 @@ async def test_everybody_registers_when_it_is_open(site: Site) -> None:
 @pytest.mark.gen_test
 async def test_an_invitation_makes_an_account_and_is_used_up(site: Site) -> None:
     owner = await site.account("Masa", "owner")
-    made = await site.post("/join-links", {"role": "moderator", "uses": "1", "days": "7"}, cookie=owner)
-    path = link_in(made, "join")
+    path = await invitation(site, owner, role="moderator", uses="1")
     assert "moderator" in text(await site.get(path))
     bad = await site.post(path, {"name": "Kim", "password": "short"})
     assert bad.code == 400 and alert(bad)
@@ -238,25 +244,27 @@ async def test_an_invitation_makes_an_account_and_is_used_up(site: Site) -> None
 @pytest.mark.gen_test
 async def test_an_invitation_is_revoked(site: Site) -> None:
     owner = await site.account("Masa", "owner")
-    path = link_in(
-        await site.post("/join-links", {"role": "member", "uses": "5", "days": "7"}, cookie=owner), "join"
-    )
+    path = await invitation(site, owner)
     code = path.rpartition("/")[2]
-    assert to(await site.post(f"/join-links/{code}/revoke", {}, cookie=owner)) == (303, "/join-links")
+    revoke = f"/join-links/{code}/revoke"
+    assert revoke in text(await site.get("/join-links", cookie=owner))
+    for _ in range(2):  # a second time changes nothing
+        assert to(await site.post(revoke, {}, cookie=owner)) == (303, "/join-links?notice=revoked")
+    page = text(await site.get("/join-links?notice=revoked", cookie=owner))
+    assert "was revoked" in page and "No invitation is open" in page and revoke not in page
     assert (await site.get(path)).code == 410
     assert (await site.post("/join-links/unknown/revoke", {}, cookie=owner)).code == 404
     for fields in ({"role": "king", "uses": "1", "days": "1"}, {"role": "member", "uses": "x", "days": "1"}):
         bad = await site.post("/join-links", fields, cookie=owner)
         assert bad.code == 400 and alert(bad)
+        assert f'value="{fields["uses"]}"' in text(bad) and f'value="{fields["days"]}"' in text(bad)
 
 
 @CLOSED
 @pytest.mark.gen_test
 async def test_nobody_joins_while_it_is_closed(site: Site) -> None:
     owner = await site.account("Masa", "owner")
-    path = link_in(
-        await site.post("/join-links", {"role": "member", "uses": "5", "days": "7"}, cookie=owner), "join"
-    )
+    path = await invitation(site, owner)
     assert (await site.get(path)).code == 403
     assert (await site.post(path, {"name": "Kim", "password": PASSWORD})).code == 403
 
@@ -620,7 +628,7 @@ async def test_static_files_are_kept_by_version_and_nothing_else_is_reached(site
 @pytest.mark.gen_test
 async def test_what_is_no_page_is_a_page_that_says_so(site: Site) -> None:
     answer = await site.get("/nowhere")
-    assert answer.code == 404 and "<h1>Not Found</h1>" in text(answer)
+    assert answer.code == 404 and "<h1>Page not found</h1>" in text(answer)
     assert (await site.get("/rooms/lobby%0a")).code == 404
     trace = f"TRACE / HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n\r\n".encode()
     assert (await raw(site, trace)).startswith(b"HTTP/1.1 405 ")

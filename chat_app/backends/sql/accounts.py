@@ -73,6 +73,10 @@ class SqlAccounts:
 
         return await self._write(create)
 
+    async def rename(self, account_id: str, name: str, name_key: str) -> None:
+        """Another name. Raises `ChatError("taken")` when somebody else has it, `NotFound`."""
+        await self._write(lambda connection: people.rename(connection, account_id, name, name_key))
+
     async def set_password(self, account_id: str, password_hash: str) -> None:
         """Replace the hash. Raises `NotFound` for an unknown account."""
         await self._write(lambda connection: people.set_password(connection, account_id, password_hash))

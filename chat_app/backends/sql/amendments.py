@@ -12,7 +12,10 @@ from chat_app.models import ROLES, Amend, Committed, Message
 
 
 def amend(connection: Connection, change: Amend) -> Committed:
-    """Store it with the room's next `seq` as the message's `rev`. Raises `NotFound` or `Forbidden`."""
+    """Store it with the room's next `seq` as the message's `rev`.
+
+    Raises `NotFound`, `Forbidden` or, where neither is due, the change's own `refusal`.
+    """
     head = connection.execute(
         select(rooms.c.seq).where(rooms.c.id == change.room_id).with_for_update()
     ).scalar_one_or_none()
@@ -21,9 +24,13 @@ def amend(connection: Connection, change: Amend) -> Committed:
         raise NotFound("There is no such message.")
     if change.kind == "edited":
         _check_edit(change, before)
-        values = {"text": change.text, "html": change.html, "edited_ms": change.at_ms}
     else:
         _check_deletion(connection, change, before)
+    if change.refusal is not None:
+        raise change.refusal
+    if change.kind == "edited":
+        values = {"text": change.text, "html": change.html, "edited_ms": change.at_ms}
+    else:
         values = {"text": "", "html": None, "deleted_ms": change.at_ms}
     connection.execute(update(messages).where(messages.c.id == before.id).values(**values, rev=head + 1))
     connection.execute(update(rooms).where(rooms.c.id == change.room_id).values(seq=head + 1))

@@ -69,6 +69,17 @@ def create(
     return stored
 
 
+def rename(connection: Connection, account_id: str, name: str, name_key: str) -> None:
+    """Another name. Raises `ChatError("taken")` when somebody else has it, `NotFound`."""
+    others = select(accounts.c.id).where(accounts.c.name_key == name_key, accounts.c.id != account_id)
+    if connection.execute(others).first() is not None:
+        raise _taken()
+    try:
+        _update(connection, account_id, name=name, name_key=name_key)
+    except IntegrityError as error:  # another writer was faster
+        raise _taken() from error
+
+
 def set_password(connection: Connection, account_id: str, password_hash: str) -> None:
     """Replace the hash. Raises `NotFound`."""
     changed = update(accounts).where(accounts.c.id == account_id).values(password_hash=password_hash)

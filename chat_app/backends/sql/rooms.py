@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -23,11 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.backends.sql.direct import Statement, driver_of
 from chat_app.backends.sql.readers import Readers
-from chat_app.backends.sql.schema import mentions, messages, read_marks, rooms
+from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, rooms
 from chat_app.backends.sql.writer import Writer
-from chat_app.errors import ChatError
-from chat_app.models import LOBBY, RoomInfo, Unread
+from chat_app.errors import ChatError, NotFound
+from chat_app.models import LOBBY, RoomInfo, RoomSurvey, Unread
 
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
@@ -62,6 +65,14 @@ class SqlRooms:
         return await self._writer.write(
             lambda connection: _create(connection, slug, title, account_id=account_id, now_ms=now_ms)
         )
+
+    async def survey(self) -> list[RoomSurvey]:
+        """Every room, the oldest first, with what administration wants to know of it."""
+        return await self._readers.read(_survey)
+
+    async def set_title(self, room_id: str, title: str) -> None:
+        """Another title. Raises `NotFound`."""
+        await self._writer.write(lambda connection: _set_title(connection, room_id, title))
 
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room; count and mentions are 0 where everything is read."""
@@ -106,9 +117,30 @@ def _create(
     return room
 
 
+def _survey(connection: Connection) -> list[RoomSurvey]:
+    stored = select(func.count()).where(messages.c.room_id == rooms.c.id).correlate(rooms).scalar_subquery()
+    chosen = (
+        _SELECT.add_columns(stored, accounts.c.name)
+        .select_from(rooms.outerjoin(accounts, accounts.c.id == rooms.c.created_by))
+        .order_by(rooms.c.created_ms, rooms.c.slug_key)
+    )
+    return [RoomSurvey(RoomInfo(*row[:-2]), row[-2], row[-1]) for row in connection.execute(chosen)]
+
+
+def _set_title(connection: Connection, room_id: str, title: str) -> None:
+    if connection.execute(update(rooms).where(rooms.c.id == room_id).values(title=title)).rowcount == 0:
+        raise NotFound("There is no such room.")
+
+
 def _unread(connection: Connection, account_id: str) -> list[Unread]:
+    found = _UNREAD.run(driver_of(connection), {"account": account_id})
+    return [Unread(*row) for row in found]
+
+
+def _unread_statement() -> Select[*tuple[Any, ...]]:
     marks = read_marks.alias("marks")
     position = func.coalesce(marks.c.seq, 0)
+    account_id: BindParameter[str] = bindparam("account")
     others = and_(
         messages.c.room_id == rooms.c.id,
         messages.c.seq > position,
@@ -121,18 +153,15 @@ def _unread(connection: Connection, account_id: str) -> list[Unread]:
         mentions.c.seq > position,
     )
     own_mark = and_(marks.c.room_id == rooms.c.id, marks.c.account_id == account_id)
-    counts = (
-        select(
-            rooms.c.id,
-            position,
-            _count(messages, others, marks),
-            _count(mentions, named, marks),
-            rooms.c.seq,
-        )
+    counts = [
+        case((rooms.c.seq > position, _count(table, condition, marks)), else_=0)  # most rooms are read
+        for table, condition in ((messages, others), (mentions, named))
+    ]
+    return (
+        select(rooms.c.id, position, *counts, rooms.c.seq)
         .select_from(rooms.outerjoin(marks, own_mark))
         .order_by(rooms.c.created_ms, rooms.c.slug_key)
     )
-    return [Unread(*row) for row in connection.execute(counts)]
 
 
 def _count(table: FromClause, condition: ColumnElement[bool], marks: FromClause) -> ScalarSelect[int]:
@@ -140,6 +169,9 @@ def _count(table: FromClause, condition: ColumnElement[bool], marks: FromClause)
         select(literal(1).label("one")).select_from(table).where(condition).correlate(rooms, marks)
     ).limit(UNREAD_LIMIT)
     return select(func.count()).select_from(limited.subquery()).correlate(rooms, marks).scalar_subquery()
+
+
+_UNREAD = Statement(_unread_statement())
 
 
 def _mark_read(connection: Connection, marks: Mapping[tuple[str, str], int]) -> None:

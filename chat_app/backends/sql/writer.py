@@ -11,10 +11,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -22,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.backends.sql.failures import describe, first_failure, is_locked, is_storage_failure
 from chat_app.errors import Busy, ChatError
+from chat_app.failpoints import reach
 from chat_app.logs import log_event
 from chat_app.models import Change, Committed
 from chat_app.ports import Done
@@ -72,8 +74,7 @@ class Writer:
         self._on_fatal = on_fatal
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Job] = deque()
-        self._changed = threading.Condition()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()  # None: the end
         self._closing = False
         self.failed = False
         """Whether the last transaction was lost to the disk."""
@@ -104,17 +105,14 @@ class Writer:
 
     async def close(self) -> None:
         """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing = True
+        self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, job: _Job, *, bounded: bool = True) -> None:
-        with self._changed:
-            if self._closing or (bounded and len(self._queue) >= self._queue_limit):
-                raise Busy()
-            self._queue.append(job)
-            self._changed.notify()
+        if self._closing or (bounded and self._queue.qsize() >= self._queue_limit):
+            raise Busy()
+        self._queue.put(job)
 
     # -- in the thread ---------------------------------------------------------------------------------------
 
@@ -126,10 +124,16 @@ class Writer:
             self._engine.dispose()
 
     def _take(self) -> list[_Job]:
-        with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+        """What waits, at least one; nothing at the end."""
+        jobs: list[_Job] = []
+        with suppress(Empty):
+            while len(jobs) < BATCH_LIMIT:
+                job = self._queue.get(block=not jobs)
+                if job is None:
+                    self._queue.put(None)  # told again once these are stored
+                    break
+                jobs.append(job)
+        return jobs
 
     def _commit(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
@@ -137,11 +141,15 @@ class Writer:
         try:
             with self._engine.connect() as connection, connection.begin():
                 outcomes = self._store(connection, jobs)
+                reach("before-commit")
+            reach("after-commit")
             self.failed = False
         except SQLAlchemyError as raised:
             error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
-            if not is_locked(error):
+            if is_locked(error):
+                outcomes += [(job, Busy()) for job in self._give_up()]
+            else:
                 if not self.failed:
                     fatal = f"The database cannot be written: {describe(error)}."
                 self.failed = True
@@ -154,6 +162,16 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, outcomes, seconds, fatal)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             log_event(_log, "database.results_lost", level=logging.WARNING, jobs=len(jobs))
+
+    def _give_up(self) -> list[_Job]:
+        """What waits, when it closes and the database is held: each further try would wait as long again."""
+        waiting: list[_Job] = []
+        if self._closing:
+            with suppress(Empty):
+                while (job := self._queue.get(block=False)) is not None:
+                    waiting.append(job)
+            self._queue.put(None)
+        return waiting
 
     def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []

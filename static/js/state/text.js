@@ -2,7 +2,8 @@
 
 const INVISIBLE = new RegExp(
   "^[\\s\\p{White_Space}\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e" +
-    "\\u2060-\\u2064\\u2066-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0]*$",
+    "\\u2060-\\u2064\\u2066-\\u206f\\u2800\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0" +
+    "\\ufff9-\\ufffb\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]*$",
   "u",
 );
 const EDGES = /^\p{White_Space}+|\p{White_Space}+$/gu;

@@ -1,0 +1,51 @@
+"""A page as a browser reads it: its fields with their labels, what describes them, its ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from tornado.httpclient import HTTPResponse
+
+
+@dataclass
+class Page(HTMLParser):
+    """What was found on a page."""
+
+    answer: HTTPResponse
+    ids: list[str] = field(default_factory=list)
+    fields: list[dict[str, str]] = field(default_factory=list)
+    labelled: set[str] = field(default_factory=set)
+    forms: list[dict[str, str]] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    """By tag or id: what stands in it."""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._open: list[tuple[str, str]] = []
+        self.feed(self.answer.body.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self._open.append((tag, found.get("id", "")))
+        if "id" in found:
+            self.ids.append(found["id"])
+        if tag in ("input", "select", "textarea") and found.get("type") != "hidden":
+            self.fields.append(found)
+        elif tag == "label":
+            self.labelled.add(found["for"])
+        elif tag == "form":
+            self.forms.append(found)
+        elif tag == "a":
+            self.links.append(found["href"])
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            for key in filter(None, self._open[-1]):
+                self.texts[key] = (self.texts.get(key, "") + data).strip()
+
+    def one(self, name: str) -> dict[str, str]:
+        """The one field of this name."""
+        (found,) = [each for each in self.fields if each.get("name") == name and "readonly" not in each]
+        return found
