@@ -1,7 +1,7 @@
 // The service worker: without a network the room pages that were seen last are shown, with the files they are made of.
 // Served as /sw.js with the list of files before it (chat_app/web/offline.py). It keeps nothing but GET 200 of room pages
 // and static files; what it kept of an account goes as soon as that one signs out or another one is here
-// (docs/adr/0005-pages-kept-for-offline.md).
+// (docs/adr/0007-pages-kept-for-offline.md).
 
 /** @typedef {ServiceWorkerGlobalScope} Scope */
 

@@ -1,4 +1,4 @@
-"""Compression: who takes it, and how a page gets smaller without its length telling secrets (docs/adr/0006).
+"""Compression: who takes it, and how a page gets smaller without its length telling secrets (docs/adr/0008).
 
 Static files are compressed once by `templates`; `base` packs those pages whose handlers say so.
 """
