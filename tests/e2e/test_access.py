@@ -1,6 +1,5 @@
 """For everybody: axe-core over every page in both themes, what is read out, and motion only for who wants it."""
 
-import re
 from pathlib import Path
 from typing import Any
 
