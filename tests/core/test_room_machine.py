@@ -58,6 +58,12 @@ class LateHistory(MemoryHistory):
         super().__init__()
         self.waiting: deque[asyncio.Future[None]] = deque()
 
+    def change(self, kind: str, message_id: str, text: str = "") -> Committed:
+        committed = super().change(kind, message_id, text)
+        message = msgspec.structs.replace(committed.message, nonce=message_id)
+        self.messages[message_id] = message
+        return msgspec.structs.replace(committed, message=message)
+
     async def _late(self, page: Page) -> Page:
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append(answered)
@@ -303,7 +309,7 @@ class RoomMachine(RuleBasedStateMachine):
         for entry in self.room._ring:
             assert entry.message.id not in told or entry.message.text == ""
             assert entry.frame is None or entry.message.id not in told or CANARY.encode() not in entry.frame
-        for message in self.room._recent.values():
+        for message in [*self.room._recent.values(), *self.room._by_nonce.values()]:
             assert message.id not in told or message.text == ""
 
     @invariant()
@@ -315,6 +321,9 @@ class RoomMachine(RuleBasedStateMachine):
         assert len(seqs) <= LIMITS["RING_ENTRIES"] or self.room._loading
         assert self.room._ring_bytes == sum(entry.size for entry in self.room._ring)
         assert self.room.floor <= self.room.frames_floor <= self.room.seq
+        assert {message.id for message in self.room._by_nonce.values()} <= {
+            e.message.id for e in self.room._ring
+        }
 
     @rule()
     def come_to_rest(self) -> None:

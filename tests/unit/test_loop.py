@@ -7,6 +7,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from chat_app.app import TURN_ACCEPTS, Listener
 from chat_app.loop import TURN_EVENTS, TurnSelector, new_loop
 from chat_app.metrics import Turns
 
@@ -82,3 +83,24 @@ def test_a_selector_says_what_is_ready_and_forgets_what_is_unregistered() -> Non
         selector.close()
         one.close()
         other.close()
+
+
+def test_a_listener_gives_a_turn_its_share_and_everybody_in_the_end() -> None:
+    listener = Listener()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    listener.setblocking(False)
+    waiting = [socket.create_connection(listener.getsockname()) for _ in range(TURN_ACCEPTS * 2 + 1)]
+    accepted: list[socket.socket] = []
+    turns = []
+    try:
+        while len(accepted) < len(waiting):
+            before = len(accepted)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    accepted.append(listener.accept()[0])
+            turns.append(len(accepted) - before)
+        assert turns == [TURN_ACCEPTS, TURN_ACCEPTS, 1]
+    finally:
+        for end in (*waiting, *accepted, listener):
+            end.close()

@@ -74,8 +74,13 @@ class Writer:
         self._on_fatal = on_fatal
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()  # None: the end
+        self._gathered: list[_Job] = []
+        self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()  # None: the end
+        self._rest: list[_Job] = []
+        self._submitted = 0  # counted on the loop only, `_taken` in the thread only
+        self._taken = 0
         self._closing = False
+        self._connection: Connection | None = None  # of the thread
         self.failed = False
         """Whether the last transaction was lost to the disk."""
         self._thread = threading.Thread(target=self._work, name="sql-writer", daemon=True)
@@ -106,13 +111,24 @@ class Writer:
     async def close(self) -> None:
         """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
         self._closing = True
+        self._hand_in()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, job: _Job, *, bounded: bool = True) -> None:
-        if self._closing or (bounded and self._queue.qsize() >= self._queue_limit):
+        if self._closing or (bounded and self._submitted - self._taken >= self._queue_limit):
             raise Busy()
-        self._queue.put(job)
+        if not self._gathered:
+            # The thread would begin with the first of those that came together, and store it alone.
+            self._loop.call_soon(self._hand_in)
+        self._gathered.append(job)
+        self._submitted += 1
+
+    def _hand_in(self) -> None:
+        """What one turn of the loop brought."""
+        jobs, self._gathered = self._gathered, []
+        if jobs:
+            self._queue.put(jobs)
 
     # -- in the thread ---------------------------------------------------------------------------------------
 
@@ -121,30 +137,42 @@ class Writer:
             while jobs := self._take():
                 self._commit(jobs)
         finally:
+            self._reconnect()
             self._engine.dispose()
+
+    def _reconnect(self) -> None:
+        """The next transaction begins on a fresh connection, in whatever state the failed one is."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
 
     def _take(self) -> list[_Job]:
         """What waits, at least one; nothing at the end."""
-        jobs: list[_Job] = []
+        jobs, self._rest = self._rest, []
         with suppress(Empty):
             while len(jobs) < BATCH_LIMIT:
-                job = self._queue.get(block=not jobs)
-                if job is None:
+                more = self._queue.get(block=not jobs)
+                if more is None:
                     self._queue.put(None)  # told again once these are stored
                     break
-                jobs.append(job)
+                jobs += more
+        jobs, self._rest = jobs[:BATCH_LIMIT], jobs[BATCH_LIMIT:]
+        self._taken += len(jobs)
         return jobs
 
     def _commit(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
         fatal: str | None = None
         try:
-            with self._engine.connect() as connection, connection.begin():
+            connection = self._connection = self._connection or self._engine.connect()
+            with connection.begin():
                 outcomes = self._store(connection, jobs)
                 reach("before-commit")
             reach("after-commit")
             self.failed = False
         except SQLAlchemyError as raised:
+            self._reconnect()
             error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
             if is_locked(error):
@@ -155,6 +183,7 @@ class Writer:
                 self.failed = True
                 log_event(_log, "database.write_failed", level=logging.ERROR, error=describe(error))
         except Exception as error:  # the thread outlives whatever one batch holds
+            self._reconnect()
             log_event(_log, "database.write_error", level=logging.ERROR, exc_info=error)
             outcomes = [(job, Busy()) for job in jobs]
         seconds = time.perf_counter() - started
@@ -167,9 +196,10 @@ class Writer:
         """What waits, when it closes and the database is held: each further try would wait as long again."""
         waiting: list[_Job] = []
         if self._closing:
+            waiting, self._rest = self._rest, []
             with suppress(Empty):
-                while (job := self._queue.get(block=False)) is not None:
-                    waiting.append(job)
+                while (more := self._queue.get(block=False)) is not None:
+                    waiting += more
             self._queue.put(None)
         return waiting
 
