@@ -143,6 +143,8 @@ class Rooms(RoomsHandler):
 class RoomPage(RoomsHandler):
     """`/rooms/SLUG`: the chat, with its newest messages or, with `?before=`, `?after=` or `?at=`, others."""
 
+    compressed = True
+
     async def get(self, slug: str) -> None:
         """The page; with `?at=` that message is marked."""
         room = self.services.chat.visible(self.me, slug)
