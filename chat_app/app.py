@@ -10,7 +10,6 @@ import asyncio
 import gc
 import logging
 import os
-import resource
 import socket
 import sys
 import time
@@ -41,7 +40,7 @@ from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
 from chat_app.web.control import ControlServer, Dispatch, perform
 from chat_app.web.routes import make_application
-from chat_app.web.server import HEADERS_READ_BYTES, Server
+from chat_app.web.server import DEADLINES, HEADERS_READ_BYTES, Deadlines, Server, room
 
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
@@ -49,8 +48,6 @@ DRAIN_SECONDS = 15.0
 SETTLE_SECONDS = 2.0
 """How long each step of the end is tried again while the writer is busy."""
 LAG_SECONDS = 0.5
-DESCRIPTORS_SHARE = 0.8
-"""Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +81,10 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, announce: Callable[[str], None] = lambda line: None
+    settings: Settings,
+    *,
+    announce: Callable[[str], None] = lambda line: None,
+    deadlines: Deadlines = DEADLINES,
 ) -> AsyncIterator[App]:
     """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear
     sentence.
@@ -98,15 +98,18 @@ async def open_app(
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
         services = await _open_services(settings, stack)
+        lines_limit = room().lines
         server = Server(
             make_application(services),
             chunk_size=4096,
             max_buffer_size=256 * 1024,
             max_header_size=HEADERS_READ_BYTES,
             max_body_size=BODY_LIMIT_BYTES,
-            idle_connection_timeout=30,
-            body_timeout=10,
+            idle_connection_timeout=deadlines.headers_seconds,
+            body_timeout=deadlines.body_seconds,
             xheaders=False,
+            lines_limit=lines_limit,
+            sockets=services.clients,
         )
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
@@ -208,7 +211,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         state=State(),
         handshakes=SlidingWindow(settings.failed_handshakes, HANDSHAKE_SECONDS, time.monotonic),
         clock_ms=_now_ms,
-        socket_limit=int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * DESCRIPTORS_SHARE),
+        socket_limit=room().sockets,
     )
     _start_periodic(services, stack)
     return services

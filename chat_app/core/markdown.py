@@ -22,6 +22,9 @@ _markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "maxNesting": 1
 )
 assert _markdown.linkify is not None
 _markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+_ABSOLUTE = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+# Others stay text. nh3 alone would leave those without a scheme, which lead to pages of this site.
+_markdown.validateLink = lambda url: _ABSOLUTE.match(url) is not None  # type: ignore[method-assign]
 
 
 def render(text: str) -> str | None:

@@ -2,9 +2,13 @@
 
 import json
 import struct
+import time
+from types import SimpleNamespace
 
 import pytest
 
+from chat_app.web import wire
+from chat_app.web.frames import FRAGMENT_SECONDS
 from tests.conftest import Site
 from tests.web.raw import BINARY, CLOSE, PING, PONG, TEXT, RawSocket, client_frame
 
@@ -30,8 +34,8 @@ FAILING = [
     (client_frame(b"{}", masked=False), 1002),
     (client_frame(b"{}", reserved=0x40), 1002),
     (client_frame(b"{}", reserved=0x10), 1002),
-    (client_frame(b"{}", 3), 1002),
-    (client_frame(b"", 11), 1002),
+    *((client_frame(b"", opcode), 1002) for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)),
+    (client_frame(b"{}", reserved=0x20), 1002),
     (client_frame(b"x", 0), 1002),
     (client_frame(b"{", final=False) + client_frame(b"}"), 1002),
     (client_frame(b"x" * 126, PING), 1002),
@@ -135,3 +139,19 @@ async def test_0_switches_the_frame_and_message_limits_off(site: Site) -> None:
         socket.send(type="message", text=str(number), nonce=str(number))
     assert (await socket.until("ack", nonce="599"))["seq"] == 600
     await socket.leave()
+
+
+@pytest.mark.gen_test
+async def test_a_message_in_fragments_that_is_never_finished_meets_a_deadline(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neighbour = await site.join(await site.account("Kim"))
+    socket = await RawSocket.open(site, await site.account("Masa"))
+    socket.write(client_frame(b'{"type":', final=False) + client_frame(b"x", PING))
+    assert await socket.pong() == b"x"
+    site.app.services.connections.sweep()
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + FRAGMENT_SECONDS + 1)
+    monkeypatch.setattr(wire, "time", later)
+    site.app.services.connections.sweep()
+    assert await socket.closed() == 1008
+    await neighbour.say("still here")

@@ -38,6 +38,7 @@ from chat_app.backends.sql.rooms import SqlRooms
 from chat_app.backends.sql.schema import rooms
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import Busy, ChatError
+from chat_app.models import Amend
 from chat_app.ports import Accounts, History, Rooms
 
 
@@ -90,6 +91,7 @@ class SqlDatabase:
         self._writer = Writer(
             writing,
             store_changes,
+            takes_away=lambda change: isinstance(change, Amend),
             queue_limit=queue_limit,
             on_fatal=lambda line: self.on_fatal(line),
             on_commit=self._committed,
