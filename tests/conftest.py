@@ -19,6 +19,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from chat_app.app import App, open_app
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load
+from chat_app.web.server import DEADLINES, Deadlines
 
 PASSWORD = "correct horse battery"
 
@@ -149,13 +150,17 @@ def cookie_of(answer: HTTPResponse) -> str:
 
 @pytest.fixture
 def site(io_loop: IOLoop, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """A server on a free port; `@pytest.mark.settings(rate_limit="5")` changes it."""
+    """A server on a free port; `@pytest.mark.settings(rate_limit="5")` changes it, as does
+    `@pytest.mark.deadlines(body_seconds=0.3)`.
+    """
     marker = request.node.get_closest_marker("settings")
     flags: dict[str, str | None] = {"port": "0", "data": str(tmp_path / "data")}
     flags.update(marker.kwargs if marker else {})
     settings = ensure_data(load(flags, {}))
+    hurry = request.node.get_closest_marker("deadlines")
+    deadlines = Deadlines(**hurry.kwargs) if hurry else DEADLINES
     stack = AsyncExitStack()
-    app = io_loop.run_sync(lambda: stack.enter_async_context(open_app(settings)))
+    app = io_loop.run_sync(lambda: stack.enter_async_context(open_app(settings, deadlines=deadlines)))
     site = Site(app, tmp_path / "data")
     yield site
     io_loop.run_sync(site.close)

@@ -89,7 +89,7 @@ class Server(HTTPServer):
         super().initialize(*args, **kwargs)
         self._lines_limit = lines_limit
         self._websockets = sockets
-        self._waiting: dict[HTTP1ServerConnection, None] = {}
+        self._waiting: dict[IOStream, None] = {}
         self._gave_way = 0
         self._told_at = -TELL_SECONDS
 
@@ -97,24 +97,26 @@ class Server(HTTPServer):
         """A connection was accepted."""
         while self._waiting and len(self._waiting) + self._websockets() >= self._lines_limit:
             self._give_way()
+        self._waiting[stream] = None
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
         """It is closed, or a WebSocket now."""
         super().on_close(server_conn)
-        self._waiting.pop(server_conn, None)  # type: ignore[call-overload]
+        assert isinstance(server_conn, HTTP1ServerConnection)
+        self._waiting.pop(server_conn.stream, None)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """It waits for a request: who did that last gives way last."""
         assert isinstance(server_conn, HTTP1ServerConnection)
-        self._waiting.pop(server_conn, None)
-        self._waiting[server_conn] = None
+        self._waiting.pop(server_conn.stream, None)
+        self._waiting[server_conn.stream] = None
         return _Request(super().start_request(server_conn, request_conn), request_conn)
 
     def _give_way(self) -> None:
         longest = next(iter(self._waiting))
         del self._waiting[longest]
-        longest.stream.close()
+        longest.close()
         self._gave_way += 1
         if time.monotonic() - self._told_at >= TELL_SECONDS:
             log_event(_log, "connections.full", level=logging.WARNING, gave_way=self._gave_way)
