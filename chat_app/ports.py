@@ -191,6 +191,9 @@ class Database(Protocol):
     async def backup(self, path: Path) -> None:
         """A consistent copy into a new file with mode 0600, while everything goes on."""
 
+    async def last_backup_ms(self) -> int | None:
+        """When the last backup was made, by whichever process; None when there never was one."""
+
     async def settle(self) -> None:
         """Wait until everything that is queued now is committed and its outcome told."""
 

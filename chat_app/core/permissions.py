@@ -10,7 +10,14 @@ from typing import Literal, assert_never
 from chat_app.models import ROLES, Account, Role, RoomInfo
 
 Action = Literal[
-    "read", "post", "create_room", "moderate", "manage_accounts", "create_join_link", "manage_rooms"
+    "read",
+    "post",
+    "create_room",
+    "moderate",
+    "manage_accounts",
+    "create_join_link",
+    "manage_rooms",
+    "see_security",
 ]
 RANK: dict[Role, int] = {role: rank for rank, role in enumerate(reversed(ROLES))}
 
@@ -42,6 +49,8 @@ def allows(
             return rank >= RANK["moderator"]
         case "manage_accounts" | "create_join_link" | "manage_rooms":
             return rank >= RANK["admin"]
+        case "see_security":
+            return rank >= RANK["owner"]
         case _:
             assert_never(action)
 

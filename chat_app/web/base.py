@@ -25,6 +25,7 @@ from chat_app.web.gate import (
     DEVICE_DAYS,
     cookie_name,
     device_cookie_name,
+    forwarded_by,
     local_path,
     peer,
     signed_value,
@@ -73,6 +74,9 @@ class BaseHandler(RequestHandler):
         self.account: Account | None = None
         self.token = self.cookie_role = ""
         self.client_address, self.scheme = peer(self.request, services.settings.trusted_proxies)
+        services.state.forwarded_by = (
+            forwarded_by(self.request, services.settings.trusted_proxies) or services.state.forwarded_by
+        )
         self.remote = address_key(self.client_address)
         for name in ("Origin", "Referer"):
             try:

@@ -48,6 +48,14 @@ def peer(request: HTTPServerRequest, trusted: Sequence[Network]) -> tuple[str, s
     return str(address), scheme if scheme in ("http", "https") else request.protocol
 
 
+def forwarded_by(request: HTTPServerRequest, trusted: Sequence[Network]) -> str | None:
+    """Who sent X-Forwarded-For without being a trusted proxy."""
+    address = _address(request.remote_ip or "")
+    if "X-Forwarded-For" not in request.headers or address is None or _is_trusted(address, trusted):
+        return None
+    return str(address)
+
+
 def _list(request: HTTPServerRequest, name: str) -> list[str]:
     return [part.strip() for line in request.headers.get_list(name) for part in line.split(",")]
 

@@ -7,7 +7,7 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from chat_app.web import account, manage_rooms, ops, pages, people, sessions
+from chat_app.web import account, manage_rooms, ops, pages, people, security, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -45,6 +45,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/join-links/{_ID}/revoke", people.RevokeJoinLink),
     (r"/manage-rooms", manage_rooms.ManageRooms),
     (rf"/manage-rooms/{_SLUG}/title", manage_rooms.SetTitle),
+    (r"/admin/security", security.SecurityPage),
     (r"/healthz", ops.Healthz),
     (r"/readyz", ops.Readyz),
     (r"/metrics", ops.MetricsPage),

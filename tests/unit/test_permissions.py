@@ -20,6 +20,7 @@ def account(role: Role, *, disabled: bool = False) -> Account:
         ("manage_accounts", ("owner", "admin")),
         ("create_join_link", ("owner", "admin")),
         ("manage_rooms", ("owner", "admin")),
+        ("see_security", ("owner",)),
     ],
 )
 def test_each_action_belongs_to_some_roles(action: Action, roles: tuple[Role, ...]) -> None:
