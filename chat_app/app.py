@@ -13,11 +13,12 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
@@ -32,9 +33,9 @@ from chat_app.core.limits import SlidingWindow
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
-from chat_app.errors import Busy
+from chat_app.errors import ChatError
 from chat_app.logs import log_event
-from chat_app.metrics import Metrics
+from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
 from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
@@ -45,15 +46,43 @@ from chat_app.web.server import DEADLINES, HEADERS_READ_BYTES, Deadlines, Server
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 15.0
-SETTLE_SECONDS = 2.0
-"""How long each step of the end is tried again while the writer is busy."""
-LAG_SECONDS = 0.5
+"""For the sockets; closing the database may wait a little longer for who holds it. 25 s in all."""
+SETTLE_SECONDS = 8.0
+GC_THRESHOLDS = (1_000, 10, 5_000)
+"""A full collection stops everything for 100 ms with 5,000 connections, again and again while they open. What
+goes in cycles goes young; an open connection is in none once it is closed.
+"""
+TURN_ACCEPTS = 8
+"""Connections accepted in a turn of the loop: Tornado would take 128, and a handshake costs 1 ms."""
+BACKLOG = 4096
+"""Connections that wait to be accepted. What finds no place is tried again after 1, 3, 7 … seconds: after a
+restart that was most of a minute for the last of 5,000. The system's somaxconn may be lower.
+"""
 
 _log = logging.getLogger(__name__)
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+class Listener(socket.socket):
+    """A listening socket that after a few connections says there are no more, until the next turn."""
+
+    _taken = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """As always. Raises BlockingIOError once a turn's share is taken, and when nobody waits."""
+        if self._taken >= TURN_ACCEPTS:
+            self._taken = 0
+            raise BlockingIOError
+        try:
+            taken = super().accept()
+        except BlockingIOError:
+            self._taken = 0
+            raise
+        self._taken += 1
+        return taken
 
 
 class App:
@@ -65,18 +94,32 @@ class App:
         self._server = server
 
     async def drain(self) -> None:
-        """Not ready any more, accept nothing, commit what is queued, 1012 to every socket; within 25 s."""
+        """Not ready any more, take nothing new, commit and acknowledge what was taken, 1012 to every socket.
+
+        The listener stays to the end, so that whoever asks `/readyz` is told. Takes `DRAIN_SECONDS` at most.
+        """
         services = self.services
         services.state.ready = False
         services.state.draining = True
-        self._server.stop()
-        for step in (services.unreads.flush, services.identity.flush_seen, services.database.settle):
-            await _patiently(step, SETTLE_SECONDS)
-        await services.connections.close_all(1012, "the server restarts")
+        services.chat.stop_taking()
         deadline = time.monotonic() + DRAIN_SECONDS
+        await self._settle()
+        await services.connections.close_all(1012, "the server restarts")
         while len(services.connections) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        self._server.stop()
         await self._server.close_all_connections()
+
+    async def _settle(self) -> None:
+        """What was taken is committed and its outcome told, unless the database is held by somebody else."""
+        services = self.services
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await services.database.settle()
+                await services.unreads.flush()
+                await services.identity.flush_seen()
+        except (ChatError, TimeoutError) as error:
+            log_event(_log, "drain.unsettled", level=logging.WARNING, reason=type(error).__name__)
 
 
 @asynccontextmanager
@@ -85,9 +128,11 @@ async def open_app(
     *,
     announce: Callable[[str], None] = lambda line: None,
     deadlines: Deadlines = DEADLINES,
+    turns: Turns | None = None,
 ) -> AsyncIterator[App]:
-    """Serves until it is left. Raises SettingsError, OSError (the port), DatabaseError: each with one clear
-    sentence.
+    """Serves until it is left; `turns` is what the loop tells its turns to.
+
+    Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataLock(settings.data))
@@ -97,7 +142,7 @@ async def open_app(
         port = int(listeners[0].getsockname()[1])
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
-        services = await _open_services(settings, stack)
+        services = await _open_services(settings, stack, turns)
         lines_limit = room().lines
         server = Server(
             make_application(services),
@@ -114,7 +159,7 @@ async def open_app(
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
         for listener in listeners:
-            listener.listen(1024)
+            listener.listen(BACKLOG)
         server.add_sockets(listeners)
         services.state.ready = True
         app = App(services, server, port)
@@ -122,6 +167,7 @@ async def open_app(
         announce(f"Roomlog serves on http://{_shown(settings.address)}:{port}")
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         yield app
 
 
@@ -159,8 +205,8 @@ async def _open_database(settings: Settings) -> SqlDatabase:
         raise SettingsError(str(error)) from error
 
 
-async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
-    metrics = Metrics()
+async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns | None) -> Services:
+    metrics = Metrics(turns)
     database = await _open_database(settings)
     stack.push_async_callback(database.close)
     database.on_fatal = _end_process
@@ -218,20 +264,12 @@ async def _open_services(settings: Settings, stack: AsyncExitStack) -> Services:
 
 
 def _start_periodic(services: Services, stack: AsyncExitStack) -> None:
-    """The timers of the process: heartbeat, patience, unread counts, last seen, loop lag."""
+    """The timers of the process: heartbeat, patience, unread counts, last seen."""
     settings = services.settings
-    expected = [time.monotonic() + LAG_SECONDS]
-
-    def lag() -> None:
-        now = time.monotonic()
-        services.metrics.loop_lag.observe(max(0.0, now - expected[0]))
-        expected[0] = now + LAG_SECONDS
-
     callbacks: list[tuple[Callable[[], object], float]] = [
         (services.connections.sweep, 5),
         (services.unreads.tick, 1),
         (services.identity.flush_seen, SEEN_SECONDS),
-        (lag, LAG_SECONDS),
     ]
     if settings.heartbeat_seconds:
         callbacks.append(
@@ -272,7 +310,7 @@ def _bind(settings: Settings) -> list[socket.socket]:
         settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     family, kind, protocol, _, address = found[0]
-    listener = socket.socket(family, kind, protocol)
+    listener = Listener(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setblocking(False)
@@ -287,20 +325,6 @@ def _shown(address: str) -> str:
     return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(
         address, f"[{address}]" if ":" in address else address
     )
-
-
-async def _patiently(step: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """A busy writer takes it a moment later; else the end goes on: closing the database commits the rest."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            await step()
-            return
-        except Busy:
-            if time.monotonic() >= deadline:
-                log_event(_log, "drain.busy", level=logging.WARNING)
-                return
-            await asyncio.sleep(0.05)
 
 
 async def _stop(app: App) -> None:

@@ -25,8 +25,8 @@ MODULES = (
     "linkify_it", "nh3", "babel",
 )  # fmt: skip
 TEST_MODULES = (
-    *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "coverage", "hypothesis",
-    "playwright", "websockets", "mypy", "ruff",
+    *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "pytest_benchmark", "coverage",
+    "hypothesis", "playwright", "websockets", "mypy", "ruff",
 )  # fmt: skip
 
 _NETWORK_SIGNS = (

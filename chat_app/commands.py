@@ -12,8 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chat_app.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from chat_app.metrics import Turns
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -24,19 +28,23 @@ _STARTING_SECONDS = 3.0  # a server that holds the lock but does not answer yet 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from chat_app import logs
     from chat_app.data_folder import ensure_data
+    from chat_app.loop import new_loop
+    from chat_app.metrics import Turns
 
     logs.configure()
-    asyncio.run(_serve(ensure_data(settings)))
+    turns = Turns()
+    with asyncio.Runner(loop_factory=lambda: new_loop(turns)) as runner:
+        runner.run(_serve(ensure_data(settings), turns))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, turns: "Turns") -> None:
     from chat_app.app import open_app
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_app(settings, announce=lambda line: print(line, flush=True)) as app:
+    async with open_app(settings, announce=lambda line: print(line, flush=True), turns=turns) as app:
         await stop.wait()
         await app.drain()
 

@@ -6,6 +6,7 @@ Times are integer milliseconds since 1970 in UTC (`…_ms`); `rfc3339` turns the
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -20,7 +21,13 @@ LOBBY = "lobby"
 def rfc3339(moment_ms: int) -> str:
     """`2026-01-02T03:04:05.678Z` for milliseconds since 1970 (RFC 3339)."""
     seconds, milliseconds = divmod(moment_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    """Thousands of messages share one."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -314,7 +314,7 @@ class PresenceFrame(msgspec.Struct, tag="presence", frozen=True):
     joined: list[str]
     left: list[str]
     message: str
-    users: list[str] | UnsetType = UNSET
+    users: list[str] | msgspec.Raw | UnsetType = UNSET
 
 
 class TypingFrame(msgspec.Struct, tag="typing", frozen=True):

@@ -1,5 +1,7 @@
 """Checks everything: `python -m tests`; with arguments it only passes them on to pytest.
 
+The first argument may be the name of a folder here: `python -m tests faults --long`.
+
 Makes `.venv` with the test extra when needed, as root installs missing Debian packages, then checks
 format, lint and types and runs the browser code's unit tests and pytest with branch coverage. One that
 fails does not keep the others from running; the exit code tells whether all passed.
@@ -28,10 +30,18 @@ def main(arguments: list[str]) -> int:
     bootstrap.enter(["-m", "tests", *arguments], extra="test")
     install_packages()
     if arguments:
-        return run("tests", [sys.executable, "-m", "pytest", *arguments])
+        return run("tests", [sys.executable, "-m", "pytest", *in_folder(arguments)])
     failed = [name for name, command in steps() if run(name, command) != 0]
     print(f"\nFailed: {', '.join(failed)}." if failed else "\nEverything passed.", flush=True)
     return 1 if failed else 0
+
+
+def in_folder(arguments: list[str]) -> list[str]:
+    """`faults` first stands for `tests/faults`; the numbers that a fault test prints are shown then."""
+    first, *rest = arguments
+    if not first.isidentifier() or not (bootstrap.ROOT / "tests" / first).is_dir():
+        return arguments
+    return [f"tests/{first}", *(["-rP"] if first == "faults" else []), *rest]
 
 
 def steps() -> Iterator[tuple[str, list[str]]]:

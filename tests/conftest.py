@@ -24,6 +24,11 @@ from chat_app.web.server import DEADLINES, Deadlines
 PASSWORD = "correct horse battery"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="tests/faults: many more kills, cuts and connects")
+    parser.addoption("--seed", type=int, help="tests/faults: repeats a run; every run prints its own")
+
+
 @pytest.fixture
 def io_loop() -> Iterator[IOLoop]:
     """pytest-tornado's own would make itself current in a way that Python 3.14 no longer has."""

@@ -7,10 +7,10 @@ leaves the connection open.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import secrets
+import os
 import time
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import assert_never
@@ -24,7 +24,8 @@ from chat_app.core.markdown import render
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
-from chat_app.errors import ChatError, Forbidden, NotFound, RateLimited
+from chat_app.errors import Busy, ChatError, Forbidden, NotFound, RateLimited
+from chat_app.failpoints import reach
 from chat_app.metrics import Metrics
 from chat_app.models import Account, Amend, Committed, Post
 from chat_app.ports import Database
@@ -62,27 +63,29 @@ class Limits:
     def __init__(
         self, *, connection: int, account: int, address: int, seconds: float, monotonic: Callable[[], float]
     ) -> None:
-        self._windows = (
-            SlidingWindow(connection, seconds, monotonic),
-            SlidingWindow(account, seconds, monotonic),
-            SlidingWindow(address, seconds, monotonic),
-        )
+        limits = connection, account, address
+        windows = (SlidingWindow(limit, seconds, monotonic) for limit in limits)
+        self._windows = [(which, window) for which, window in enumerate(windows) if not window.off]
 
     def take(self, connection: Connection) -> None:
         """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
-        keys = (connection.client_id, connection.account.id, connection.address)
-        wait = max(window.peek(key) for window, key in zip(self._windows, keys, strict=True))
+        if not self._windows:
+            return
+        keys = self._keys(connection)
+        wait = max(window.peek(keys[which]) for which, window in self._windows)
         if wait > 0:
             raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
-        for window, key in zip(self._windows, keys, strict=True):
-            window.take(key)
+        for which, window in self._windows:
+            window.take(keys[which])
 
     def refund(self, connection: Connection) -> None:
         """The message was not stored after all."""
-        for window, key in zip(
-            self._windows, (connection.client_id, connection.account.id, connection.address), strict=True
-        ):
-            window.refund(key)
+        for which, window in self._windows:
+            window.refund(self._keys(connection)[which])
+
+    @staticmethod
+    def _keys(connection: Connection) -> tuple[str, str, str]:
+        return connection.client_id, connection.account.id, connection.address
 
 
 class Chat:
@@ -111,6 +114,12 @@ class Chat:
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
+        self._taking = True
+        self._acks: dict[Connection, list[bytes]] = {}
+
+    def stop_taking(self) -> None:
+        """From now on whatever would be stored is answered with `busy`: the server goes."""
+        self._taking = False
 
     async def create_room(self, account: Account, slug: str, title: str) -> Room:
         """A new public room. Raises `ChatError` taken, `Forbidden`."""
@@ -224,6 +233,8 @@ class Chat:
     def _submit(self, connection: Connection, room: Room, change: Post | Amend, nonce: str | None) -> None:
         counted = isinstance(change, Post) or change.refusal is None
         try:
+            if not self._taking:
+                raise Busy("The server restarts. Send it again.")
             self._database.history.submit(change, partial(self._committed, connection, room, nonce, counted))
         except ChatError:
             if counted:
@@ -256,10 +267,25 @@ class Chat:
             if outcome.kind == "message":
                 self._metrics.messages.inc()
                 room.people.typed(connection.account)
+        reach("before-ack")
         if nonce is not None:
-            connection.tell(
-                event_frame(AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq))
-            )
+            ack = AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq)
+            self._acknowledge(connection, event_frame(ack))
+
+    def _acknowledge(self, connection: Connection, frame: bytes) -> None:
+        """What one commit stored for a connection is acknowledged with one send."""
+        if not self._acks:
+            asyncio.get_running_loop().call_soon(self._send_acks)
+        self._acks.setdefault(connection, []).append(frame)
+
+    def _send_acks(self) -> None:
+        acks, self._acks = self._acks, {}
+        for connection, frames in acks.items():
+            if connection.blocked:
+                for frame in frames:
+                    connection.tell(frame)
+            else:
+                connection.tell(b"".join(frames))
 
     def _join(self, connection: Connection, event: JoinEvent) -> None:
         room = self.visible(connection.account, event.room)
@@ -315,5 +341,6 @@ class Chat:
 
 def _message_id(now_ms: int) -> str:
     """A UUID of version 7 (RFC 9562 section 5.7): ordered by time, so that the index grows at its end."""
-    value = (now_ms << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
-    return str(uuid.UUID(int=value))
+    random = int.from_bytes(os.urandom(10))
+    digits = f"{now_ms << 80 | 7 << 76 | (random & 0xFFF) << 64 | 2 << 62 | random >> 18:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

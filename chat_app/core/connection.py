@@ -166,6 +166,10 @@ class Connection:
         self.stale_presence.add(room)
 
     def close(self, code: int, reason: str) -> None:
-        """Ends it with a close frame; the sink reports the end to who opened it."""
-        if not self.closed:
-            self.sink.close(code, reason)
+        """Ends it with a close frame, behind the acks that wait; the sink reports the end."""
+        if self.closed:
+            return
+        if self.blocked and self.control and code != 4408:
+            waiting, self.control = b"".join(self.control), None
+            self.sink.buffer(memoryview(waiting))
+        self.sink.close(code, reason)

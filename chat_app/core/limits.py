@@ -36,7 +36,7 @@ class SlidingWindow:
 
     def take(self, key: Hashable) -> float:
         """0.0 when it is allowed, and then it counts; else the seconds until it will be."""
-        if self._off:
+        if self.off:
             return 0.0
         wait = self.peek(key)
         if wait > 0:
@@ -62,7 +62,7 @@ class SlidingWindow:
     def peek(self, key: Hashable) -> float:
         """What `take` would answer, without counting."""
         times = self._times.get(key)
-        if self._off or times is None:
+        if self.off or times is None:
             return 0.0
         now = self._clock()
         while times and times[0] <= now - self._window:
@@ -70,7 +70,8 @@ class SlidingWindow:
         return 0.0 if len(times) < self._limit else times[0] + self._window - now
 
     @property
-    def _off(self) -> bool:
+    def off(self) -> bool:
+        """Whether it allows everything."""
         return self._limit <= 0 or self._window <= 0
 
     def _forget(self) -> None:

@@ -16,7 +16,9 @@ _RULES = ["paragraph", "text", "newline", "escape", "backticks", "emphasis", "li
           "fence", "blockquote", "list", "balance_pairs", "fragments_join", "text_join", "normalize", "block",
           "inline"]  # fmt: skip
 # A text without any of these is its own rendering: most messages never reach the parser.
-_MAY_BE_MARKDOWN = re.compile(r"[*_`\[\]<>&\\~\n:]|^\s*(?:[-+]|\d{1,9}[.)])\s")
+_SIGN = re.compile(r"[*_`\[\]<>&\\~\n]")
+_LIST = re.compile(r"\s*(?:[-+]|\d{1,9}[.)])\s")
+_LINK = re.compile(r"://|mailto:", re.IGNORECASE)
 _markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "maxNesting": 12}).enable(
     _RULES, ignoreInvalid=True
 )
@@ -29,7 +31,7 @@ _markdown.validateLink = lambda url: _ABSOLUTE.match(url) is not None  # type: i
 
 def render(text: str) -> str | None:
     """Sanitised HTML, or None where it would only be the escaped text."""
-    if not _MAY_BE_MARKDOWN.search(text):
+    if not (_SIGN.search(text) or _LIST.match(text) or (":" in text and _LINK.search(text))):
         return None
     rendered = nh3.clean(
         _markdown.render(text),

@@ -6,12 +6,13 @@ A `Room` owns its `People`; `rooms.follow` and `unfollow` report comings and goi
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from chat_app.models import Account
-from chat_app.protocol import PresenceFrame, TypingFrame, event_frame
+from chat_app.protocol import PresenceFrame, TypingFrame, encode, event_frame
 
 if TYPE_CHECKING:
     from chat_app.core.connection import Connection
@@ -39,11 +40,14 @@ class People:
         self._typing: dict[str, float] = {}
         self._typing_told_at = -GATHER_SECONDS
         self._typing_timer: asyncio.TimerHandle | None = None
+        self._sorted: list[tuple[str, str]] = []
+        """(case folded name, name) of who is here, in order: with 1,000 of them sorting anew would tell."""
+        self._users: Raw | None = None
         self._everyone: bytes | None = None
 
     def names(self) -> list[str]:
         """Who is here, by name."""
-        return sorted(self._names.values(), key=str.casefold)
+        return [name for _, name in self._sorted]
 
     def arrive(self, account: Account) -> None:
         """One more connection of an account follows the room."""
@@ -51,7 +55,8 @@ class People:
         self._leaving.pop(account.id, None)
         if account.id not in self._names:
             self._names[account.id] = account.name
-            self._everyone = None
+            insort(self._sorted, (account.name.casefold(), account.name))
+            self._everyone = self._users = None
             if self._left.get(account.id) == account.name:
                 del self._left[account.id]
             else:
@@ -75,7 +80,9 @@ class People:
             return
         self._typing.pop(before, None)
         self._names[account.id] = account.name
-        self._everyone = None
+        self._sorted.remove((before.casefold(), before))
+        insort(self._sorted, (account.name.casefold(), account.name))
+        self._everyone = self._users = None
         if account.id not in self._joined:
             self._left[account.id] = before
         self._joined[account.id] = account.name
@@ -153,7 +160,8 @@ class People:
             account_id = next(iter(self._leaving))
             del self._leaving[account_id]
             name = self._names.pop(account_id)
-            self._everyone = None
+            self._sorted.remove((name.casefold(), name))
+            self._everyone = self._users = None
             if self._joined.pop(account_id, None) is None:
                 self._left[account_id] = name
         self._arrange()
@@ -175,8 +183,14 @@ class People:
             joined=joined,
             left=left,
             message=", ".join(said) or f"{len(self._names)} online",
-            users=self.names() if users else UNSET,
+            users=self._encoded() if users else UNSET,
         )
+
+    def _encoded(self) -> Raw:
+        """The names as JSON: everybody who joins gets the same."""
+        if self._users is None:
+            self._users = Raw(encode(self.names()))
+        return self._users
 
 
 def _listed(names: list[str]) -> str:

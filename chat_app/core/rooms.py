@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Literal
 
 from msgspec import structs
 
 from chat_app.core.connection import Connection, Cursor, Mode
 from chat_app.core.presence import People
+from chat_app.failpoints import reach
 from chat_app.models import Account, Committed, Message, Page, RoomInfo
 from chat_app.ports import History
 from chat_app.protocol import HistoryFrame, change_frame, event_frame, message_view
@@ -29,9 +31,12 @@ WRITE_LIMIT_BYTES = 65_536
 """Handed to a socket at a time."""
 SLICE_SOCKETS = 256
 """Sockets served before the loop gets a turn; a send costs about 8 µs."""
+JOIN_SLICE = 64
+"""Cursors that get their first page before the loop gets a turn: after a restart thousands wait."""
 PACE_SECONDS = 0.005
 """The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
 
+Kind = Literal["message", "edited", "deleted"]
 _log = logging.getLogger(__name__)
 
 
@@ -40,11 +45,16 @@ class Entry:
 
     __slots__ = ("frame", "kind", "message", "seq")
 
-    def __init__(self, seq: int, kind: str, message: Message, frame: bytes | None) -> None:
+    def __init__(self, seq: int, kind: Kind, message: Message, frame: bytes | None) -> None:
         self.seq = seq
-        self.kind = kind
+        self.kind: Kind = kind
         self.message = message
         self.frame = frame
+
+    @property
+    def size(self) -> int:
+        """Bytes it counts for in the ring."""
+        return _weight(self.message) if self.frame is None else len(self.frame)
 
 
 class Room:
@@ -70,6 +80,7 @@ class Room:
         self._ring_bytes = 0
         self._recent: dict[str, Message] = {}
         self._renamed: dict[str, Account] = {}
+        self._by_nonce: dict[tuple[str, str], Message] = {}
         self._live: dict[Callable[[bytes], int], Cursor] = {}
         self._lagging: dict[Callable[[bytes], int], Cursor] = {}
         self._lag_position = 0
@@ -102,16 +113,17 @@ class Room:
         self._remember(change.message, new=change.kind == "message")
         self._ring.append(Entry(change.seq, change.kind, change.message, frame))
         self._ring_bytes += len(frame)
-        while len(self._ring) > RING_ENTRIES or self._ring_bytes > RING_LIMIT_BYTES:
-            self._drop_oldest()
+        self._index(change.message)
+        self._trim()
         self._enqueue(frame)
 
     def duplicate_of(self, account_id: str, nonce: str) -> Message | None:
         """A message of the ring with this nonce; the store knows the others."""
-        for entry in reversed(self._ring):
-            if entry.message.nonce == nonce and entry.message.account_id == account_id:
-                return entry.message
-        return None
+        return self._by_nonce.get((account_id, nonce))
+
+    def _index(self, message: Message) -> None:
+        if message.nonce is not None:
+            self._by_nonce[message.account_id, message.nonce] = message
 
     def rename(self, account: Account) -> None:
         """An author has another name: whoever joins or resumes from now on gets it, as from the store. It is
@@ -122,20 +134,21 @@ class Room:
         self._pages.clear()
         for entry in self._ring:
             if entry.message.account_id == account.id and entry.message.author != account.name:
-                entry.message = structs.replace(entry.message, author=account.name)
-                if entry.frame is not None:
-                    frame = change_frame(entry.kind, entry.seq, entry.message, self.info.slug)  # type: ignore[arg-type]
-                    self._ring_bytes += len(frame) - len(entry.frame)
-                    entry.frame = frame
+                self._replace(entry, structs.replace(entry.message, author=account.name))
         for message in list(self._recent.values()):
             if message.account_id == account.id:
                 self._recent[message.id] = structs.replace(message, author=account.name)
 
-    def _drop_oldest(self) -> None:
-        entry = self._ring.popleft()
-        self._ring_bytes -= len(entry.frame or b"")
-        self.floor = max(self.floor, entry.seq)
-        self.frames_floor = max(self.frames_floor, entry.seq)
+    def _trim(self) -> None:
+        """Keeps the ring within its bounds; the oldest changes are then read from the store."""
+        while len(self._ring) > RING_ENTRIES or self._ring_bytes > RING_LIMIT_BYTES:
+            entry = self._ring.popleft()
+            self._ring_bytes -= entry.size
+            key = entry.message.account_id, entry.message.nonce or ""
+            if self._by_nonce.get(key) is entry.message:
+                del self._by_nonce[key]
+            self.floor = max(self.floor, entry.seq)
+            self.frames_floor = max(self.frames_floor, entry.seq)
 
     def _rewrite(self, message: Message) -> None:
         """A message changed: its earlier frames tell its state now, so that a deleted text is nowhere
@@ -143,18 +156,15 @@ class Room:
         """
         for entry in self._ring:
             if entry.message.id == message.id:
-                entry.message = message
-                if entry.frame is not None:
-                    kind = (
-                        "message"
-                        if entry.kind == "message"
-                        else "edited"
-                        if entry.kind == "edited"
-                        else "deleted"
-                    )
-                    frame = change_frame(kind, entry.seq, message, self.info.slug)  # type: ignore[arg-type]
-                    self._ring_bytes += len(frame) - len(entry.frame)
-                    entry.frame = frame
+                self._replace(entry, message)
+
+    def _replace(self, entry: Entry, message: Message) -> None:
+        self._ring_bytes -= entry.size
+        entry.message = message
+        self._index(message)
+        if entry.frame is not None:
+            entry.frame = change_frame(entry.kind, entry.seq, message, self.info.slug)
+        self._ring_bytes += entry.size
 
     def _remember(self, message: Message, *, new: bool) -> None:
         if not new and message.id not in self._recent:
@@ -167,6 +177,8 @@ class Room:
         """Nobody is here: the store is enough. A room without any change needs no loading."""
         self._ring.clear()
         self._recent.clear()
+        self._pages.clear()
+        self._by_nonce.clear()
         self._ring_bytes = 0
         self.loaded = False
         self.flushed = self.floor = self.frames_floor = self.seq
@@ -192,12 +204,19 @@ class Room:
             self._remember(message, new=True)
         # What changed while this was read stands in the ring already: its state there is the newer one.
         fresh = {entry.message.id: entry.message for entry in self._ring}
-        known = [Entry(m.rev, "message", fresh.get(m.id, m), None) for m in changed if m.rev <= head]
         for message in fresh.values():
-            self._remember(message, new=message.seq > head)
-        self._ring.extendleft(reversed(known))
-        self.floor = max(0, head - RESUME_LIMIT)
-        self.frames_floor = max(self.frames_floor, head)
+            self._remember(message, new=False)  # the new ones are among `newer`, as far as they are recent
+        if self.floor <= head:  # else the ring overran meanwhile: what was read ends before it begins
+            known = (
+                Entry(m.rev, "message", fresh.get(m.id, m), None) for m in changed if m.rev <= self.floor
+            )
+            for entry in sorted(known, key=lambda entry: -entry.seq):
+                self._ring.appendleft(entry)
+                self._ring_bytes += entry.size
+            self.floor = max(0, head - RESUME_LIMIT)
+        for entry in self._ring:
+            self._index(entry.message)
+        self._trim()
         self.loaded = True
 
     # -- cursors --------------------
@@ -316,20 +335,11 @@ class Room:
         return self._pages[key]
 
     def _resumed(self, since: int) -> tuple[bytes, int, bool]:
-        messages: list[Message] = []
-        size = 0
-        for entry in self._after(since):
-            if entry.message.rev != entry.seq:
-                continue  # it changed again: that entry tells its state
-            if len(messages) >= PAGE_MESSAGES or size > WRITE_LIMIT_BYTES // 2:
-                return (
-                    self._history_frame("resumed", messages, messages[-1].rev, True),
-                    messages[-1].rev,
-                    True,
-                )
-            messages.append(entry.message)
-            size += 4 * len(entry.message.text) + 300
-        return self._history_frame("resumed", messages, self.seq, False), self.seq, False
+        # What changed again after an entry is told by the later entry.
+        current = (e.message for e in self._after(since) if e.message.rev == e.seq)
+        messages, more = _page_of(current)
+        position = messages[-1].rev if more else self.seq
+        return self._history_frame("resumed", messages, position, more), position, more
 
     def _history_frame(self, mode: Mode, messages: list[Message], seq: int, more: bool) -> bytes:
         ordered = sorted(messages, key=lambda message: message.seq)
@@ -369,8 +379,10 @@ class Room:
                     cursor.connection.close(1012, "the history could not be read")
         if not self.cursors:
             self._unload()
-        for cursor in list(self.cursors):
+        for count, cursor in enumerate(list(self.cursors), 1):
             self.advance(cursor)
+            if count % JOIN_SLICE == 0:
+                await asyncio.sleep(0)
 
     async def _read_page(self, cursor: Cursor, generation: int) -> None:
         page: Page | None = None
@@ -386,11 +398,14 @@ class Room:
         assert page is not None
         # What was committed but is not published here yet comes live: a position never passes the head.
         seq = min(page.seq, self.seq)
-        messages = [message for message in page.messages if message.seq <= seq]
-        frame = self._history_frame("resumed", messages, seq, page.more and seq == page.seq)
+        messages, cut = _page_of(message for message in page.messages if message.seq <= seq)
+        more = cut or (page.more and seq == page.seq)
+        if cut:
+            seq = min(seq, messages[-1].rev)
+        frame = self._history_frame("resumed", messages, seq, more)
         if cursor.connection.blocked:
             return  # asked again when it has drained
-        self._send_page(cursor, frame, seq, page.more and seq == page.seq)
+        self._send_page(cursor, frame, seq, more)
         self.advance(cursor)
 
     # -- fan-out
@@ -415,9 +430,12 @@ class Room:
         if self._pending_bytes > WRITE_LIMIT_BYTES:
             self.flush()
         elif self._scheduled is None and not self._lagging:
-            loop = asyncio.get_running_loop()
-            pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
-            self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = self._last_end + min(self._last_cost, PACE_SECONDS) - loop.time()
+        self._scheduled = loop.call_later(pause, self.flush) if pause > 0 else loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Writes what is pending to every quick cursor: the same bytes, joined once, one send each."""
@@ -440,6 +458,7 @@ class Room:
             self._flush_slice()
             return
         self._fan_out(self._live, data)
+        reach("after-fan-out")
         self._finish_flush(asyncio.get_running_loop().time() - started)
 
     def _flush_slice(self) -> None:
@@ -457,7 +476,7 @@ class Room:
         self._flushing = b""
         self._finish_flush(cost)
         if self._pending and self._scheduled is None:
-            self._scheduled = loop.call_soon(self.flush)
+            self._schedule()
 
     def _fan_out(self, cursors: dict[Callable[[bytes], int], Cursor], data: bytes) -> None:
         size = len(data)
@@ -485,6 +504,24 @@ class Room:
         for cursor in early:
             if cursor.following:
                 self.advance(cursor)
+
+
+def _page_of(messages: Iterable[Message]) -> tuple[list[Message], bool]:
+    """As many as a history frame takes, so that it stays near `WRITE_LIMIT_BYTES`; whether some are left."""
+    page: list[Message] = []
+    size = 0
+    for message in messages:
+        if len(page) >= PAGE_MESSAGES or size > WRITE_LIMIT_BYTES // 2:
+            return page, True
+        page.append(message)
+        size += _weight(message)
+    return page, False
+
+
+def _weight(message: Message) -> int:
+    """About how many bytes it is in a frame."""
+    text, html = message.text, message.html or ""
+    return len(text) * (1 if text.isascii() else 3) + len(html) * (1 if html.isascii() else 3) + 300
 
 
 class Tasks:
@@ -565,3 +602,5 @@ def unfollow(connection: Connection, room: Room) -> None:
     if cursor is not None:
         room.remove(cursor)
         room.people.depart(connection.account)
+        if connection.stale_presence is not None:
+            connection.stale_presence.discard(room)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
@@ -22,8 +22,10 @@ from chat_app.ports import Rooms
 from chat_app.protocol import ReadFrame, UnreadFrame, event_frame
 
 COUNT_LIMIT = 1_000
-SLICE = 200
-"""Accounts counted for before the loop gets a turn."""
+SLICE = 100
+"""Accounts told before the loop gets a turn."""
+COUNTED_AT_ONCE = 2_000
+"""Counts brought up to date before the loop gets a turn; about 2 ms."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,10 +100,8 @@ class Unreads:
         if connection.closed:
             self._forget_absent(account_id)
             return
-        for room_id, mark in self._marks.get(account_id, {}).items():
-            room = self._registry.by_id(room_id)
-            if room is not None and (mark.count or mark.mentions):
-                self._tell(connection, room, mark)
+        marks = self._marks.get(account_id, {})
+        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions})
 
     def closed(self, connection: Connection) -> None:
         """An account without connections is counted anew when it comes back."""
@@ -136,18 +136,19 @@ class Unreads:
         """Stores positions, counts what came, tells who does not follow. What the store is too busy for is
         done at the next tick.
         """
+        changed: dict[str, set[str]] = {}
         try:
             await self.flush()
-            changed = await self._count_news()
-            changed |= await self._count_again()
+            await self._count_news(changed)
+            await self._count_again(changed)
         except Busy:
             log_event(_log, "unread.late", level=logging.WARNING)
-            return
-        for account_id, room_id in changed:
-            room, mark = self._registry.by_id(room_id), self._marks.get(account_id, {}).get(room_id)
-            if room is not None and mark is not None:
-                for connection in list(self._connections.of_account(account_id)):
-                    self._tell(connection, room, mark)
+        for told, (account_id, room_ids) in enumerate(changed.items(), 1):
+            marks = self._marks.get(account_id, {})
+            for connection in list(self._connections.of_account(account_id)):
+                self._tell(connection, {key: marks[key] for key in room_ids if key in marks})
+            if told % SLICE == 0:
+                await asyncio.sleep(0)
 
     async def flush(self) -> None:
         """Stores the positions that gathered; what could not be stored is tried again.
@@ -164,13 +165,12 @@ class Unreads:
                         self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
                     raise
 
-    async def _count_news(self) -> set[tuple[str, str]]:
-        """The (account, room) whose counts changed."""
+    async def _count_news(self, changed: dict[str, set[str]]) -> None:
         gathered, self._news = self._news, {}
-        changed: set[tuple[str, str]] = set()
         if not gathered:
-            return changed
-        for number, (account_id, _) in enumerate(self._connections.accounts(), 1):
+            return
+        counted = 0
+        for account_id, _ in self._connections.accounts():
             marks = self._marks.get(account_id)
             for room_id, news in gathered.items():
                 if marks is None:  # the store is being asked, perhaps as it was before these
@@ -178,16 +178,16 @@ class Unreads:
                     continue
                 differs, uncertain = news.count_in(marks.setdefault(room_id, _Mark()), account_id)
                 if differs:
-                    changed.add((account_id, room_id))
+                    changed.setdefault(account_id, set()).add(room_id)
                 if uncertain:
                     self._recount.add((account_id, room_id))
-            if number % SLICE == 0:
+            counted += len(gathered)
+            if counted >= COUNTED_AT_ONCE:
+                counted = 0
                 await asyncio.sleep(0)
-        return changed
 
-    async def _count_again(self) -> set[tuple[str, str]]:
+    async def _count_again(self, changed: dict[str, set[str]]) -> None:
         """Counts by the store where memory cannot know; what is left when it is busy stays to be done."""
-        counted: set[tuple[str, str]] = set()
         for account_id in {account_id for account_id, _ in self._recount}:
             keys = {key for key in self._recount if key[0] == account_id}
             self._recount -= keys
@@ -197,24 +197,34 @@ class Unreads:
                 except Busy:
                     self._recount |= keys
                     raise
-                counted |= keys
-        return counted
+                changed.setdefault(account_id, set()).update(room_id for _, room_id in keys)
 
     async def _count(self, account_id: str) -> None:
         await self.flush()
         marks = self._marks.setdefault(account_id, {})
         for unread in await self._rooms.unread(account_id):
-            old = marks.get(unread.room_id)
+            room = self._registry.by_id(unread.room_id)
+            if room is None:
+                continue
+            room_id = room.info.id  # the room's own: with thousands of accounts a copy for each would tell
+            old = marks.get(room_id)
             if old is not None and old.upto > unread.head:
                 continue  # counted again meanwhile
             if old is not None and old.read > unread.read_seq:
-                self._recount.add((account_id, unread.room_id))  # read further meanwhile
+                self._recount.add((account_id, room_id))  # read further meanwhile
                 continue
-            marks[unread.room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
+            if old is not None or unread.read_seq or unread.count or unread.mentions:
+                marks[room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
 
-    def _tell(self, connection: Connection, room: Room, mark: _Mark) -> None:
-        if room.info.slug not in connection.cursors:
-            connection.tell(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
+    def _tell(self, connection: Connection, marks: Mapping[str, _Mark]) -> None:
+        """With one send, however many rooms it does not follow."""
+        frames = []
+        for room_id, mark in marks.items():
+            room = self._registry.by_id(room_id)
+            if room is not None and room.info.slug not in connection.cursors:
+                frames.append(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
+        if frames:
+            connection.tell(b"".join(frames))
 
     def _forget_absent(self, account_id: str) -> None:
         if not self._connections.of_account(account_id):

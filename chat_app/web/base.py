@@ -116,11 +116,9 @@ class BaseHandler(RequestHandler):
 
     def check_size(self) -> None:
         """The limits that `server` lets pass to be refused with a page."""
-        headers = self.request.headers
-        if sum(len(name) + len(value) + 4 for name, value in headers.get_all()) > HEADERS_LIMIT_BYTES:
+        headers, line = self.request.headers, len(self.request.uri or "")
+        if line + sum(len(name) + len(value) + 4 for name, value in headers.get_all()) > HEADERS_LIMIT_BYTES:
             raise HTTPError(431)
-        if len(self.request.uri or "") > HEADERS_LIMIT_BYTES:
-            raise HTTPError(414)
         length = headers.get("Content-Length", "0")
         if length.isdecimal() and int(length[:20]) > BODY_LIMIT_BYTES:
             raise HTTPError(413)

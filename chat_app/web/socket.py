@@ -1,6 +1,7 @@
 """`GET /chat`: the checks before the upgrade in the contract's order, then a `Connection` on a `Wire`.
 
-The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a bad position.
+The statuses: 403 origin or host, 401 session, 404 room, 429 too many; 400 for a bad position, 503 while the
+server drains.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         assert self.account is not None
         self._read_arguments()
         self._check_counts()
+        if self.services.state.draining:
+            self._refuse(503)
         self._check_handshake()
 
     def check_origin(self, origin: str) -> bool:
@@ -67,6 +70,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         assert self.ws_connection is not None and self.account is not None and self.session is not None
         stream = self.ws_connection.stream
         assert stream is not None
+        if stream.closed():
+            return  # it left during the handshake
         wire = Wire(stream, frames_per_second=self.services.settings.frame_rate_limit)
         connection = Connection(
             client_id=str(uuid.uuid4()),
@@ -136,6 +141,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             self.set_header(
                 "Retry-After", str(max(10, math.ceil(self.services.handshakes.peek(self.remote))))
             )
+        elif status_code == 503:
+            self.set_header("Retry-After", "1")
         elif status_code == 405:
             self.set_header("Allow", "GET")
         self.finish()

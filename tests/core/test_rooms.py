@@ -47,7 +47,7 @@ class SlowHistory(MemoryHistory):
 
 
 async def settle() -> None:
-    for _ in range(50):
+    for _ in range(500):
         await asyncio.sleep(0)
 
 
@@ -437,5 +437,43 @@ def test_a_name_that_somebody_else_takes_over_stays() -> None:
         room.people._on_timer()
         await flushed(room)
         assert presences(sink)[-1] == (["Anna"], ["bob"])
+
+    run(scenario)
+
+
+def test_acks_that_wait_for_a_blocked_reader_go_before_the_close_frame() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        connection, sink = connect("a", room=1)
+        connection.tell(b"\x81\x02{}")
+        connection.tell(b"\x81\x0e" + b'{"type":"ack"}')
+        connection.close(1012, "the server restarts")
+        assert sink.closed_with == 1012
+        sink.received += sink.waiting
+        assert [frame.get("type") for frame in sink.frames()] == [None, "ack"]
+
+    run(scenario)
+
+
+def test_a_blocked_reader_is_told_only_the_newest_presence_and_no_typing() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        slow, sink = connect("slow")
+        follow(slow, room, since=None, epoch=None)
+        await settle()
+        sink.room = 0
+        room.publish(store.change("message", "m", "x"))
+        await flushed(room)
+        held = len(sink.waiting)
+        for n in range(100):
+            someone, _ = connect(f"s{n}")
+            follow(someone, room, since=None, epoch=None)
+            room.people.type(someone.account)
+            room.people._told_at = -10.0  # as if a second had passed
+            await asyncio.sleep(0)
+        await flushed(room)
+        assert (len(sink.waiting), slow.control, slow.stale_presence) == (held, None, {room})
+        before = len(sink.frames())
+        sink.drain()
+        _, told = sink.frames()[before:]
+        assert (told["type"], told["online"], len(told["users"])) == ("presence", 101, 101)
 
     run(scenario)

@@ -79,6 +79,14 @@ test("a reset in two frames keeps what the first brought", () => {
   assert.deepEqual(seqs(log), [1999, 2000]);
 });
 
+test("resuming that falls too far behind on its way ends in a reset, which forgets the view", () => {
+  const log = started();
+  log.history(history("resumed", 11, [message(11)], { more: true }));
+  const { reset } = log.history(history("reset", 2000, [message(2000)]));
+  assert.equal(reset, true);
+  assert.deepEqual([seqs(log), log.missed, log.position], [[2000], true, 2000]);
+});
+
 test("a continuation promised on a lost line is not expected on the next", () => {
   const log = started();
   log.history(history("reset", 1999, [message(1999)], { more: true }));

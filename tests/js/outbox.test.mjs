@@ -8,6 +8,20 @@ import { change, history, makeWorld, ME, message } from "./world.mjs";
 const texts = (wire) => wire.of("message").map(({ text }) => text);
 const nonces = (wire) => wire.of("message").map(({ nonce }) => nonce);
 
+/** Acknowledges the newest message that was sent. */
+function acknowledge(world) {
+  const { nonce, room } = world.wire.of("message").at(-1);
+  world.wire.say({ type: "ack", nonce, room, id: `id-${nonce}`, seq: 11 });
+  return nonce;
+}
+
+/** Refuses the newest message that was sent. */
+function refuse(world, code, fields = {}) {
+  const { nonce, room } = world.wire.of("message").at(-1);
+  world.wire.say({ type: "error", code, message: "No.", nonce, room, ...fields });
+  return nonce;
+}
+
 test("a message is sent at once with a nonce and ends with its ack", () => {
   const world = makeWorld();
   world.online();
@@ -46,6 +60,7 @@ test("what is typed without a line waits, and goes in order after the history", 
   world.wire.say(history("resumed", 11, [message(11)], { more: true }));
   assert.deepEqual(texts(world.wire), [], "the history goes on");
   world.wire.say(history("resumed", 12, [message(12)]));
+  acknowledge(world);
   assert.deepEqual(texts(world.wire), ["one", "two"]);
 });
 
@@ -54,13 +69,15 @@ test("an unknown outcome is sent again with the same nonce, in the same order", 
   world.online();
   world.chat.post("one");
   world.chat.post("two");
-  const first = nonces(world.wire);
+  const [first] = nonces(world.wire);
   world.wire.end(1006);
   await world.clock.advance(1_000);
   world.greet();
   world.wire.say(history("resumed", 10));
-  assert.deepEqual(nonces(world.wire), first);
+  assert.deepEqual(nonces(world.wire), [first]);
   assert.ok(world.outbox.list().every((entry) => entry.state === "waiting"));
+  acknowledge(world);
+  assert.deepEqual(texts(world.wire), ["one", "two"]);
 });
 
 test("what the history shows as stored is not sent again", async () => {
@@ -83,6 +100,7 @@ test("the outbox survives a reload with its nonces and order", () => {
   const kept = before.outbox.list().map(({ nonce }) => nonce);
   const after = makeWorld({ store });
   after.online();
+  acknowledge(after);
   assert.deepEqual(nonces(after.wire), kept);
 });
 
@@ -120,20 +138,51 @@ test("a refused message does not hold up the later ones", () => {
 test("after the rate limit everything waits, then goes one by one, in order", async () => {
   const world = makeWorld();
   world.online();
-  const first = world.chat.post("one");
-  const second = world.chat.post("two");
-  for (const { nonce } of [first, second]) {
-    world.wire.say({ type: "error", code: "rate_limited", message: "Wait.", nonce, retryAfter: 3 });
-  }
+  const { nonce } = world.chat.post("one");
+  world.chat.post("two");
+  refuse(world, "rate_limited", { retryAfter: 3 });
   world.chat.post("three");
-  assert.deepEqual(texts(world.wire), ["one", "two"]);
-  assert.equal(world.outbox.get(first.nonce).retryAt, world.clock.now() + 3000);
+  assert.deepEqual(texts(world.wire), ["one"]);
+  assert.equal(world.outbox.get(nonce).retryAt, world.clock.now() + 3000);
   await world.clock.advance(3_000);
-  assert.deepEqual(texts(world.wire).slice(2), ["one"]);
-  world.wire.say({ type: "ack", nonce: first.nonce, room: "lobby", id: "a", seq: 11 });
-  assert.deepEqual(texts(world.wire).slice(2), ["one", "two"]);
-  world.wire.say({ type: "ack", nonce: second.nonce, room: "lobby", id: "b", seq: 12 });
-  assert.deepEqual(texts(world.wire).slice(2), ["one", "two", "three"]);
+  assert.deepEqual(texts(world.wire), ["one", "one"]);
+  acknowledge(world);
+  acknowledge(world);
+  assert.deepEqual(texts(world.wire), ["one", "one", "two", "three"]);
+});
+
+for (const code of ["rate_limited", "busy"]) {
+  test(`what was typed first is stored first, though it is answered with ${code} and the next would not be`, async () => {
+    const world = makeWorld();
+    world.online();
+    const stored = [];
+    for (const text of ["one", "two", "three"]) world.chat.post(text);
+    let refusals = 2;
+    for (let answered = 0; answered < 5; answered += 1) {
+      const { text } = world.wire.of("message").at(-1);
+      if (text === "one" && refusals > 0) {
+        refusals -= 1;
+        refuse(world, code, { retryAfter: 0.001 });
+        await world.clock.advance(50);
+      } else {
+        stored.push(text);
+        acknowledge(world);
+      }
+    }
+    assert.deepEqual(stored, ["one", "two", "three"]);
+  });
+}
+
+test("a message without an answer holds up its own room only", () => {
+  const world = makeWorld();
+  world.chat.post("for the lobby");
+  world.chat.enter("deploys", "Deploys");
+  world.chat.post("for deploys");
+  world.socket.connect();
+  world.greet();
+  world.wire.say(history("latest", 3, [message(3, { room: "deploys" })], { room: "deploys" }));
+  world.wire.say(history("resumed", 10));
+  assert.deepEqual(texts(world.wire), ["for deploys", "for the lobby"]);
 });
 
 test("busy is sent again by itself after its retryAfter", async () => {
@@ -223,12 +272,24 @@ test("a text too large for any frame is refused here: sent, it would close the l
   assert.deepEqual(texts(world.wire), ["small"]);
 });
 
-test("a long backlog goes in portions, each as far as the one before is answered", () => {
+test("a long backlog goes in its order, each as soon as the one before is answered", () => {
   const world = makeWorld();
   for (let index = 0; index < 45; index += 1) world.chat.post(`message ${index}`);
   world.online();
-  assert.equal(texts(world.wire).length, 20);
-  nonces(world.wire).forEach((nonce, index) => world.wire.say({ type: "ack", nonce, room: "lobby", id: `x${index}`, seq: 11 + index }));
-  assert.equal(texts(world.wire).length, 40);
-  assert.deepEqual(texts(world.wire), [...Array(40).keys()].map((index) => `message ${index}`));
+  assert.equal(texts(world.wire).length, 1);
+  for (let index = 0; index < 44; index += 1) acknowledge(world);
+  assert.deepEqual(texts(world.wire), [...Array(45).keys()].map((index) => `message ${index}`));
+});
+
+test("another tab's message holds up nothing that was typed here", async () => {
+  const store = new FakeStore();
+  const one = makeWorld({ store });
+  await one.clock.advance(1); // two fresh worlds would draw the same nonces
+  const two = makeWorld({ store });
+  two.online();
+  const entry = one.chat.post("from the first tab");
+  const key = store.key(0);
+  if (two.outbox.adopt(key, store.getItem(key))) two.sender.leaveToOthers(entry.nonce);
+  two.chat.post("typed here");
+  assert.deepEqual(texts(two.wire), ["typed here"]);
 });

@@ -146,9 +146,9 @@ def test_every_handler_says_who_may_call_it() -> None:
 
 
 @pytest.mark.gen_test
-async def test_an_address_over_the_limit_is_414_and_what_is_no_request_400(site: Site) -> None:
+async def test_an_address_over_the_limit_is_431_and_what_is_no_request_400(site: Site) -> None:
     long = f"GET /{'x' * 20_000} HTTP/1.1\nHost: localhost:{site.app.port}\n\n"
-    assert await status_of(site, long) == 414
+    assert await status_of(site, long) == 431
     for broken in (
         "GARBAGE\n\n",
         "GET / HTTP/9.9\nHost: a\n\n",

@@ -1,19 +1,27 @@
 """The documents against the code: what one promises the other has."""
 
 import configparser
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from chat_app import __version__, cli
+from chat_app import __version__, cli, protocol
+from chat_app.core import rooms
 from chat_app.metrics import Metrics
 from chat_app.settings import SETTINGS
 from chat_app.web.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
+FRAMES = [
+    kind for name, kind in vars(protocol).items()
+    if name.endswith("Frame") and issubclass(kind, msgspec.Struct)
+]  # fmt: skip
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
 
 
@@ -41,6 +49,56 @@ def test_operations_page_knows_every_command() -> None:
     for usage, _ in cli.COMMANDS:
         words = re.findall(r"[a-z]+", usage.partition(" -")[0].partition(" [")[0])
         assert words == ["serve"] or " ".join(words) in page, usage
+
+
+def frames_of_examples() -> list[dict[str, Any]]:
+    """What the server says in docs/protocol.md; `…` stands for what is left out."""
+    lines = re.findall(r"^← (\{.*\})$", text("docs/protocol.md"), re.MULTILINE)
+    return [json.loads(line.replace(",…}", "}").replace("{…}", "{}")) for line in lines]
+
+
+def test_examples_of_the_protocol_are_frames_of_the_code() -> None:
+    kinds = {frame.__struct_config__.tag: frame for frame in FRAMES}
+    examples = frames_of_examples()
+    assert {"history", "message", "ack", "heartbeat", "system", "presence"} <= {e["type"] for e in examples}
+    for example in examples:
+        fields = {
+            field.encode_name: field.required for field in msgspec.structs.fields(kinds[example["type"]])
+        }
+        assert set(example) - {"type"} <= set(fields), example
+        assert {name for name, required in fields.items() if required} <= set(example), example
+
+
+def test_examples_of_the_protocol_follow_its_algorithm() -> None:
+    """The position moves as the page says: by one, by `history`, and by `join` after a hole."""
+    position, acked = 41, dict[str, int]()
+    for example in frames_of_examples():
+        match example["type"]:
+            case "history":
+                assert example["seq"] >= position
+                position = example["seq"]
+            case "message":
+                assert example["seq"] == example["message"]["seq"] == position + 1
+                position += 1
+            case "ack":
+                acked[example["nonce"]] = example["seq"]
+                assert example["seq"] <= position
+            case "heartbeat":
+                assert example["heads"]["lobby"] > position
+                assert f'"since":{position},' in text("docs/protocol.md")
+    assert acked == {"n1": 44, "n2": 45}
+
+
+def test_protocol_page_has_the_numbers_of_the_code() -> None:
+    page = " ".join(text("docs/protocol.md").split())
+    assert f"over {rooms.RESUME_LIMIT:,} behind the head" in page
+    backoff = text("static/js/net/backoff.js") + text("static/js/net/closing.js")
+    assert (
+        "BASE_MS = 500" in backoff and "CAP_MS = 10_000" in backoff and "RESTART_SPREAD_MS = 5_000" in backoff
+    )
+    assert "(up to 0.5 s, doubling to 10 s; after 1012 up to 5 s)" in page
+    assert "SILENT_HEARTBEATS = 2.5" in text("static/js/net/socket.js")
+    assert "No frame for 2.5 heartbeats" in page
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

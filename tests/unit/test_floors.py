@@ -6,8 +6,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "chat_app"
-FACTS = {"errors", "models", "protocol", "settings", "logs", "metrics", "data_folder", "bootstrap", "ports"}
-TOP = {"app", "cli", "commands", "smoke", "__main__"}
+FACTS = {
+    "errors",
+    "models",
+    "protocol",
+    "settings",
+    "logs",
+    "metrics",
+    "data_folder",
+    "bootstrap",
+    "failpoints",
+    "ports",
+}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

@@ -108,6 +108,24 @@ def test_arguments_go_to_pytest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        (["faults", "--long"], ["tests/faults", "-rP", "--long"]),
+        (["web", "-x"], ["tests/web", "-x"]),
+        (["-k", "web"], ["-k", "web"]),
+        (["tests/web"], ["tests/web"]),
+        (["nothing"], ["nothing"]),
+    ],
+)
+def test_the_name_of_a_folder_stands_for_its_tests(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], passed_on: list[str]
+) -> None:
+    machine = Machine(monkeypatch, "chromium", "redis-server")
+    assert suite.main(given) == 0
+    assert machine.runs[-1] == [sys.executable, "-m", "pytest", *passed_on]
+
+
 def test_without_node_its_tests_are_left_out_but_not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(monkeypatch, "chromium", "redis-server")
     assert "scripts" not in dict(suite.steps())

@@ -113,7 +113,7 @@ async def test_unknown_methods_are_refused_with_a_page(site: Site) -> None:
     for method in ("TRACE", "BREW", "CONNECT", "PUT"):
         head = f"{method} /login HTTP/1.1\r\nHost: localhost:{site.app.port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         answer = await raw(site, head.encode())
-        assert answer.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: GET, POST\r\n" in answer, method
+        assert answer.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: GET, HEAD, POST\r\n" in answer, method
         assert b"<h1>" in answer and b"Content-Security-Policy" in answer
 
 

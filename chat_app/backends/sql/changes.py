@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, TypedDict
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from chat_app.backends.sql.amendments import amend
+from chat_app.backends.sql.direct import Statement, driver_of, savepoint
 from chat_app.backends.sql.failures import is_storage_failure
 from chat_app.backends.sql.mentions import candidates, look_up, mentioned
 from chat_app.backends.sql.messages import message_of, select_messages
@@ -23,9 +26,25 @@ from chat_app.logs import log_event
 from chat_app.models import Amend, Change, Committed, Message, Post
 
 _log = logging.getLogger(__name__)
-_NonceKey = tuple[str, str, str]
+_MESSAGE_COLUMNS = ("id", "room_id", "seq", "rev", "account_id", "text", "html", "nonce", "sent_ms")
 
-_UPDATE_HEADS = update(rooms).where(rooms.c.id == bindparam("room")).values(seq=bindparam("head"))
+_INSERT = Statement(
+    insert(messages)
+    .values({name: bindparam(name) for name in _MESSAGE_COLUMNS})
+    .on_conflict_do_nothing(index_elements=["account_id", "room_id", "nonce"])
+)
+_INSERT_MENTION = Statement(
+    insert(mentions).values({column.name: bindparam(column.name) for column in mentions.columns})
+)
+_BY_NONCE = Statement(
+    select_messages().where(
+        messages.c.account_id == bindparam("account_id"),
+        messages.c.room_id == bindparam("room_id"),
+        messages.c.nonce == bindparam("nonce"),
+    )
+)
+_HEAD = Statement(select(rooms.c.seq).where(rooms.c.id == bindparam("room")))
+_UPDATE_HEAD = Statement(update(rooms).where(rooms.c.id == bindparam("room")).values(seq=bindparam("head")))
 
 
 class _MessageRow(TypedDict):
@@ -53,7 +72,7 @@ def store_changes(connection: Connection, changes: Sequence[Change]) -> list[Com
 
 def _store_posts(connection: Connection, posts: list[Post]) -> list[Committed | ChatError]:
     try:
-        with connection.begin_nested():
+        with savepoint(driver_of(connection)):
             return _store_together(connection, posts)
     except Exception as error:
         if is_storage_failure(error):
@@ -82,54 +101,37 @@ def _refused(error: Exception) -> ChatError:
 
 
 def _store_together(connection: Connection, posts: list[Post]) -> list[Committed | ChatError]:
-    known = _by_nonce(connection, posts)
-    heads = _heads(connection, {post.room_id for post in posts})
-    named = _mentioned(connection, posts)
+    driver = driver_of(connection)
+    heads: dict[str, int | None] = {}
     results: list[Committed | ChatError] = []
-    rows: list[_MessageRow] = []
     mention_rows: list[dict[str, Any]] = []
-    for post, accounts_named in zip(posts, named, strict=True):
-        key = _nonce_key(post)
-        if key is not None and key in known:
-            first = known[key]
-            results.append(Committed("message", post.room_id, first.seq, first, duplicate=True))
-            continue
-        if post.room_id not in heads:
+    changed: set[str] = set()
+    for post, accounts_named in zip(posts, _mentioned(connection, posts), strict=True):
+        room_id = post.room_id
+        if room_id not in heads:
+            heads[room_id] = _head(driver, room_id)
+        head = heads[room_id]
+        if head is None:
             results.append(NotFound("There is no such room."))
             continue
-        heads[post.room_id] = seq = heads[post.room_id] + 1
-        message = _message(post, seq)
-        if key is not None:
-            known[key] = message
-        rows.append(_row(post, seq))
+        message = _message(post, head + 1)
+        if not _INSERT.run(driver, _row(post, head + 1)).rowcount:
+            first = message_of(_BY_NONCE.run(driver, _row(post, 0)).fetchone())
+            results.append(Committed("message", room_id, first.seq, first, duplicate=True))
+            continue
+        heads[room_id] = message.seq
+        changed.add(room_id)
         mention_rows += _mention_rows(message, accounts_named)
-        results.append(Committed("message", post.room_id, seq, message, mentioned=accounts_named))
-    if rows:
-        connection.execute(insert(messages), rows)
-        changed = {row["room_id"] for row in rows}
-        connection.execute(_UPDATE_HEADS, [{"room": room_id, "head": heads[room_id]} for room_id in changed])
+        results.append(Committed("message", room_id, message.seq, message, mentioned=accounts_named))
+    _UPDATE_HEAD.run_many(driver, ({"room": room_id, "head": heads[room_id]} for room_id in changed))
     if mention_rows:
-        connection.execute(insert(mentions), mention_rows)
+        _INSERT_MENTION.run_many(driver, mention_rows)
     return results
 
 
-def _nonce_key(post: Post) -> _NonceKey | None:
-    return None if post.nonce is None else (post.account_id, post.room_id, post.nonce)
-
-
-def _by_nonce(connection: Connection, posts: list[Post]) -> dict[_NonceKey, Message]:
-    keys = {key for post in posts if (key := _nonce_key(post)) is not None}
-    if not keys:
-        return {}
-    columns = tuple_(messages.c.account_id, messages.c.room_id, messages.c.nonce)
-    found = connection.execute(select_messages().where(columns.in_(list(keys))))
-    known = map(message_of, found)
-    return {(message.account_id, message.room_id, message.nonce or ""): message for message in known}
-
-
-def _heads(connection: Connection, room_ids: set[str]) -> dict[str, int]:
-    chosen = select(rooms.c.id, rooms.c.seq).where(rooms.c.id.in_(list(room_ids))).with_for_update()
-    return dict(connection.execute(chosen).all())
+def _head(driver: sqlite3.Connection, room_id: str) -> int | None:
+    row = _HEAD.run(driver, {"room": room_id}).fetchone()
+    return None if row is None else row[0]
 
 
 def _mentioned(connection: Connection, posts: list[Post]) -> list[tuple[str, ...]]:

@@ -30,6 +30,6 @@ def select_messages() -> Select[*tuple[Any, ...]]:
     return _SELECT
 
 
-def message_of(row: Row[*tuple[Any, ...]]) -> Message:
+def message_of(row: Row[*tuple[Any, ...]] | tuple[Any, ...]) -> Message:
     """The message in a row of `select_messages`."""
     return Message(*row)

@@ -6,6 +6,7 @@ The ports' implementations call it. Its connections cannot write.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,8 +18,8 @@ from chat_app.backends.sql.failures import is_locked
 from chat_app.errors import Busy
 
 THREADS = 2
-WAITING_LIMIT = 1024
-"""Queries that may wait; a further one raises `Busy`."""
+WAITING_LIMIT = 16_384
+"""Queries that may wait; a further one raises `Busy`. After a restart everybody asks at once."""
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ class Readers:
         try:
             with self._engine.connect() as connection, connection.begin():
                 return query(connection)
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.DatabaseError) as error:  # the second one by a `direct.Statement`
             if is_locked(error):
                 raise Busy() from error
             raise

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.backends.sql.direct import Statement, driver_of
 from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, rooms
 from chat_app.backends.sql.writer import Writer
@@ -130,8 +133,14 @@ def _set_title(connection: Connection, room_id: str, title: str) -> None:
 
 
 def _unread(connection: Connection, account_id: str) -> list[Unread]:
+    found = _UNREAD.run(driver_of(connection), {"account": account_id})
+    return [Unread(*row) for row in found]
+
+
+def _unread_statement() -> Select[*tuple[Any, ...]]:
     marks = read_marks.alias("marks")
     position = func.coalesce(marks.c.seq, 0)
+    account_id: BindParameter[str] = bindparam("account")
     others = and_(
         messages.c.room_id == rooms.c.id,
         messages.c.seq > position,
@@ -144,18 +153,15 @@ def _unread(connection: Connection, account_id: str) -> list[Unread]:
         mentions.c.seq > position,
     )
     own_mark = and_(marks.c.room_id == rooms.c.id, marks.c.account_id == account_id)
-    counts = (
-        select(
-            rooms.c.id,
-            position,
-            _count(messages, others, marks),
-            _count(mentions, named, marks),
-            rooms.c.seq,
-        )
+    counts = [
+        case((rooms.c.seq > position, _count(table, condition, marks)), else_=0)  # most rooms are read
+        for table, condition in ((messages, others), (mentions, named))
+    ]
+    return (
+        select(rooms.c.id, position, *counts, rooms.c.seq)
         .select_from(rooms.outerjoin(marks, own_mark))
         .order_by(rooms.c.created_ms, rooms.c.slug_key)
     )
-    return [Unread(*row) for row in connection.execute(counts)]
 
 
 def _count(table: FromClause, condition: ColumnElement[bool], marks: FromClause) -> ScalarSelect[int]:
@@ -163,6 +169,9 @@ def _count(table: FromClause, condition: ColumnElement[bool], marks: FromClause)
         select(literal(1).label("one")).select_from(table).where(condition).correlate(rooms, marks)
     ).limit(UNREAD_LIMIT)
     return select(func.count()).select_from(limited.subquery()).correlate(rooms, marks).scalar_subquery()
+
+
+_UNREAD = Statement(_unread_statement())
 
 
 def _mark_read(connection: Connection, marks: Mapping[tuple[str, str], int]) -> None:

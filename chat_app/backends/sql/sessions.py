@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from chat_app.backends.sql.direct import Statement, driver_of
 from chat_app.backends.sql.people import ACCOUNT_COLUMNS
 from chat_app.backends.sql.schema import accounts, sessions
 from chat_app.models import Account, Session
@@ -21,6 +23,11 @@ _COLUMNS = (
     sessions.c.address,
     sessions.c.agent,
 )  # in the order of Session's fields
+_BY_TOKEN = Statement(
+    select(*_COLUMNS, *ACCOUNT_COLUMNS)
+    .join_from(sessions, accounts)
+    .where(sessions.c.token_hash == bindparam("token_hash"))
+)
 _TOUCH = (
     update(sessions)
     .where(sessions.c.id == bindparam("session"), sessions.c.last_seen_ms < bindparam("seen"))
@@ -38,9 +45,11 @@ def open_session(connection: Connection, session: Session, token_hash: str) -> N
 
 def by_token(connection: Connection, token_hash: str) -> tuple[Session, Account] | None:
     """The session and its account."""
-    chosen = select(*_COLUMNS, *ACCOUNT_COLUMNS).join_from(sessions, accounts)
-    row = connection.execute(chosen.where(sessions.c.token_hash == token_hash)).one_or_none()
-    return None if row is None else (Session(*row[: len(_COLUMNS)]), Account(*row[len(_COLUMNS) :]))
+    row = _BY_TOKEN.run(driver_of(connection), {"token_hash": token_hash}).fetchone()
+    if row is None:
+        return None
+    account = Account(*row[len(_COLUMNS) :])
+    return Session(*row[: len(_COLUMNS)]), structs.replace(account, disabled=bool(account.disabled))
 
 
 def of_account(connection: Connection, account_id: str) -> list[Session]:

@@ -13,11 +13,11 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.backends.sql.failures import describe, first_failure, is_locked, is_storage_failure
 from chat_app.errors import Busy, ChatError
+from chat_app.failpoints import reach
 from chat_app.logs import log_event
 from chat_app.models import Change, Committed
 from chat_app.ports import Done
@@ -85,9 +86,13 @@ class Writer:
         self._on_fatal = on_fatal
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Job] = deque()
-        self._changed = threading.Condition()
+        self._gathered: list[_Job] = []
+        self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()  # None: the end
+        self._rest: list[_Job] = []
+        self._submitted = 0  # counted on the loop only, `_taken` in the thread only
+        self._taken = 0
         self._closing = False
+        self._connection: Connection | None = None  # of the thread
         self.failed = False
         """Whether the last transaction was lost to the disk."""
         self._forget_by: float | None = time.monotonic()  # of the last run, which may have been killed
@@ -120,17 +125,25 @@ class Writer:
 
     async def close(self) -> None:
         """Commit what is queued, hand over its results and end the thread. What comes later raises `Busy`."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing = True
+        self._hand_in()
+        self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, job: _Job, *, bounded: bool = True) -> None:
-        with self._changed:
-            if self._closing or (bounded and len(self._queue) >= self._queue_limit):
-                raise Busy()
-            self._queue.append(job)
-            self._changed.notify()
+        if self._closing or (bounded and self._submitted - self._taken >= self._queue_limit):
+            raise Busy()
+        if not self._gathered:
+            # The thread would begin with the first of those that came together, and store it alone.
+            self._loop.call_soon(self._hand_in)
+        self._gathered.append(job)
+        self._submitted += 1
+
+    def _hand_in(self) -> None:
+        """What one turn of the loop brought."""
+        jobs, self._gathered = self._gathered, []
+        if jobs:
+            self._queue.put(jobs)
 
     # -- in the thread ---------------------------------------------------------------------------------------
 
@@ -142,35 +155,56 @@ class Writer:
                 if self._forget_by is not None and (not jobs or time.monotonic() >= self._forget_by):
                     self._empty_log()
         finally:
+            self._reconnect()
             self._engine.dispose()
+
+    def _reconnect(self) -> None:
+        """The next transaction begins on a fresh connection, in whatever state the failed one is."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
 
     def _take(self) -> list[_Job] | None:
         """What waits; nothing after a quiet moment in which to forget; None at the end."""
-        with self._changed:
-            while not self._queue and not self._closing:
-                quiet = None if self._forget_by is None else QUIET_SECONDS
-                if not self._changed.wait(quiet) and not self._queue and not self._closing:
-                    return []
-            if not self._queue:
-                return None
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+        jobs, self._rest = self._rest, []
+        quiet = None if self._forget_by is None else QUIET_SECONDS
+        ended = False
+        with suppress(Empty):
+            while len(jobs) < BATCH_LIMIT:
+                more = self._queue.get(block=not jobs, timeout=quiet)
+                if more is None:
+                    self._queue.put(None)  # told again once these are stored
+                    ended = True
+                    break
+                jobs += more
+        jobs, self._rest = jobs[:BATCH_LIMIT], jobs[BATCH_LIMIT:]
+        self._taken += len(jobs)
+        return None if ended and not jobs else jobs
 
     def _commit(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
         fatal: str | None = None
         try:
-            with self._engine.connect() as connection, connection.begin():
+            connection = self._connection = self._connection or self._engine.connect()
+            with connection.begin():
                 outcomes = self._store(connection, jobs)
+                reach("before-commit")
+            reach("after-commit")
             self.failed = False
         except SQLAlchemyError as raised:
+            self._reconnect()
             error = first_failure(raised)
             outcomes = [(job, Busy()) for job in jobs]
-            if not is_locked(error):
+            if is_locked(error):
+                outcomes += [(job, Busy()) for job in self._give_up()]
+            else:
                 if not self.failed:
                     fatal = f"The database cannot be written: {describe(error)}."
                 self.failed = True
                 log_event(_log, "database.write_failed", level=logging.ERROR, error=describe(error))
         except Exception as error:  # the thread outlives whatever one batch holds
+            self._reconnect()
             log_event(_log, "database.write_error", level=logging.ERROR, exc_info=error)
             outcomes = [(job, Busy()) for job in jobs]
         if self._forget_by is None and any(self._erases(job) for job in jobs):
@@ -187,16 +221,28 @@ class Writer:
     def _empty_log(self) -> None:
         """All of the -wal file into the database, and the file cut to nothing; again later if in use."""
         try:
-            with closing(self._engine.raw_connection()) as connection:
-                cursor = connection.cursor()
-                (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-                cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
-                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                cursor.execute(f"PRAGMA busy_timeout={before}")
+            connection = self._connection = self._connection or self._engine.connect()
+            cursor: Any = connection.connection.cursor()
+            (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={before}")
         except (SQLAlchemyError, sqlite3.Error) as error:
+            self._reconnect()
             log_event(_log, "database.not_emptied", level=logging.ERROR, error=describe(error))
             busy = 1
         self._forget_by = time.monotonic() + FORGET_SECONDS if busy else None
+
+    def _give_up(self) -> list[_Job]:
+        """What waits, when it closes and the database is held: each further try would wait as long again."""
+        waiting: list[_Job] = []
+        if self._closing:
+            waiting, self._rest = self._rest, []
+            with suppress(Empty):
+                while (more := self._queue.get(block=False)) is not None:
+                    waiting += more
+            self._queue.put(None)
+        return waiting
 
     def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []

@@ -1,9 +1,9 @@
-// Brings the outbox to the server: in order, with the same nonce until it is acknowledged, gently after a limit.
+// Brings the outbox to the server: with the same nonce until it is acknowledged, and in the order it was typed. Of each
+// room one message is on its way (docs/adr/0005): were there two, the first might be refused for a while and the second not.
 
 /** @typedef {import("./outbox.js").Entry} Entry */
 
 const ANSWER_LIMIT_MS = 15_000; // no ack on an open line for so long: sending again is harmless and surer
-const IN_FLIGHT_LIMIT = 20; // more at once only runs into the server's limits of frames and messages
 const FRAME_LIMIT_BYTES = 16 * 1024; // the server closes the line on a larger frame, again after every reload
 const FULL_BUFFER_PAUSE_MS = 200;
 const DEFAULT_RETRY_SECONDS = 2;
@@ -17,8 +17,9 @@ export class Sender {
   #rooms = new Set();
   /** Nonce to when it was sent on this line. @type {Map<string, number>} */
   #inFlight = new Map();
+  /** Nonce of another tab's message to when it was left to that tab. @type {Map<string, number>} */
+  #elsewhere = new Map();
   #heldUntil = 0;
-  #oneByOne = false;
   #blocked = false;
   /** @type {unknown} */
   #timer = null;
@@ -50,18 +51,20 @@ export class Sender {
   closeLine() {
     this.#rooms.clear();
     this.#inFlight.clear();
+    this.#elsewhere.clear();
     this.#clock.cancel(this.#timer);
   }
 
   /** @param {string} nonce another tab sends it; this one only when that tab does not get it through */
   leaveToOthers(nonce) {
-    this.#inFlight.set(nonce, this.#clock.now());
+    this.#elsewhere.set(nonce, this.#clock.now());
     this.pump();
   }
 
   /** @param {string} nonce acknowledged, or seen in the log */
   delivered(nonce) {
     this.#inFlight.delete(nonce);
+    this.#elsewhere.delete(nonce);
     this.#outbox.remove(nonce);
     this.pump();
   }
@@ -76,7 +79,6 @@ export class Sender {
     const pauseMs = (error.retryAfter ?? DEFAULT_RETRY_SECONDS) * 1000;
     const retryAt = passing ? this.#clock.now() + pauseMs : null;
     if (retryAt !== null) this.#heldUntil = Math.max(this.#heldUntil, retryAt);
-    if (retryAt !== null) this.#oneByOne = true;
     this.#outbox.refuse(nonce, { code: error.code, reason: error.message, retryAt });
     this.pump();
   }
@@ -90,6 +92,7 @@ export class Sender {
   /** @param {string} nonce */
   discard(nonce) {
     this.#inFlight.delete(nonce);
+    this.#elsewhere.delete(nonce);
     this.#outbox.remove(nonce);
     this.pump();
   }
@@ -101,7 +104,6 @@ export class Sender {
     if (now >= this.#heldUntil) this.#releaseHeld(now);
     this.#blocked = false;
     for (const room of this.#rooms) this.#sendRoom(room, now);
-    if (this.#outbox.rooms().size === 0) this.#oneByOne = false;
     this.#lookAgain(now);
   }
 
@@ -110,17 +112,17 @@ export class Sender {
    * @param {number} now
    */
   #sendRoom(room, now) {
-    for (const { nonce, text, state } of this.#outbox.list(room)) {
-      if (state === "refused" || this.#inFlight.has(nonce)) continue;
-      if (now < this.#heldUntil || this.#inFlight.size >= (this.#oneByOne ? 1 : IN_FLIGHT_LIMIT)) return;
+    for (const { nonce, text, state, retryAt } of this.#outbox.list(room)) {
+      if ((state === "refused" && retryAt === null) || this.#elsewhere.has(nonce)) continue;
+      if (now < this.#heldUntil || state === "refused" || this.#inFlight.has(nonce)) return; // the later ones wait for it
       const event = { type: "message", room, text, nonce };
       if (new TextEncoder().encode(JSON.stringify(event)).length > FRAME_LIMIT_BYTES) {
         this.#outbox.refuse(nonce, { code: "too_large", reason: TOO_LARGE, retryAt: null });
         continue;
       }
-      this.#blocked = !this.#socket.send(event);
-      if (this.#blocked) return;
-      this.#inFlight.set(nonce, now);
+      if (this.#socket.send(event)) this.#inFlight.set(nonce, now);
+      else this.#blocked = true;
+      return;
     }
   }
 
@@ -133,8 +135,8 @@ export class Sender {
 
   /** @param {number} now */
   #forgetUnanswered(now) {
-    for (const [nonce, sentAt] of this.#inFlight) {
-      if (now - sentAt >= ANSWER_LIMIT_MS) this.#inFlight.delete(nonce);
+    for (const waiting of [this.#inFlight, this.#elsewhere]) {
+      for (const [nonce, since] of waiting) if (now - since >= ANSWER_LIMIT_MS) waiting.delete(nonce);
     }
   }
 
@@ -142,7 +144,7 @@ export class Sender {
   #lookAgain(now) {
     this.#clock.cancel(this.#timer);
     if (this.#outbox.rooms().size === 0 || this.#rooms.size === 0) return;
-    const times = [...this.#inFlight.values()].map((sentAt) => sentAt + ANSWER_LIMIT_MS);
+    const times = [...this.#inFlight.values(), ...this.#elsewhere.values()].map((since) => since + ANSWER_LIMIT_MS);
     if (this.#heldUntil > now) times.push(this.#heldUntil);
     if (this.#blocked) times.push(now + FULL_BUFFER_PAUSE_MS);
     if (times.length === 0) return;

@@ -8,7 +8,8 @@ export class RoomLog {
   /** Up to this seq everything is known; null before the first history. @type {number | null} */
   #position = null;
   #epoch = "";
-  #continued = false;
+  /** The mode of the history that another frame was promised to continue. @type {HistoryFrame["mode"] | null} */
+  #continued = null;
   /** @type {Map<string, Message>} */
   #byId = new Map();
   /** Oldest first. @type {Message[]} */
@@ -67,12 +68,12 @@ export class RoomLog {
    * @returns {{reset: boolean, put: Message[]}}
    */
   history(frame) {
-    const reset = frame.mode !== "resumed" && !this.#continued;
+    const reset = frame.mode !== "resumed" && frame.mode !== this.#continued; // resuming may end in a reset
     const known = this.#position !== null;
     const sameEpoch = this.#epoch === frame.epoch;
     if (reset) this.#forget();
     if (reset) this.#missed = known && sameEpoch && frame.mode === "reset";
-    this.#continued = frame.more;
+    this.#continued = frame.more ? frame.mode : null;
     this.#epoch = frame.epoch;
     this.#position = frame.seq;
     const put = frame.messages.filter((message) => this.#put(message));
@@ -108,7 +109,7 @@ export class RoomLog {
 
   /** A new line starts: a continuation promised on the old one will not come. */
   disconnect() {
-    this.#continued = false;
+    this.#continued = null;
   }
 
   /**

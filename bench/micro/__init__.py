@@ -1,0 +1,1 @@
+"""Micro-benchmarks of what every message passes: `python -m bench micro`."""

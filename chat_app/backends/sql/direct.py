@@ -1,0 +1,78 @@
+"""Statements that every message or connection needs: compiled from Core once, then run by SQLite's driver.
+
+`changes`, `rooms` and `sessions` run them inside the transaction that is open. SQLAlchemy's execution costs
+100 µs a statement, the statement itself 5 (docs/performance.md). Errors inside a `savepoint` are those that
+SQLAlchemy would raise, without parameters.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.base import Executable
+
+from chat_app.backends.sql.failures import is_storage_failure
+
+Row = tuple[Any, ...]
+_DIALECT = sqlite.dialect()
+
+
+class Statement:
+    """A statement with its text and the order of its parameters."""
+
+    def __init__(self, statement: Executable) -> None:
+        compiled: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        self.text: str = str(compiled)
+        names: list[str] = compiled.positiontup
+        own = {name: value for name, value in compiled.params.items() if value is not None}
+        """What stands in the statement itself, a limit say."""
+        self._in_order: Callable[[Mapping[str, Any]], Row]
+        if len(names) > 1 and not own:
+            self._in_order = itemgetter(*names)
+        else:
+            self._in_order = lambda values: tuple(
+                own[name] if name in own else values[name] for name in names
+            )
+
+    def run(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
+        """Executes it."""
+        return driver.execute(self.text, self._in_order(values))
+
+    def run_many(self, driver: sqlite3.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Executes it for each."""
+        driver.executemany(self.text, map(self._in_order, rows))
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """The driver's connection below SQLAlchemy's, in the same transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+@contextmanager
+def savepoint(driver: sqlite3.Connection) -> Iterator[None]:
+    """What fails inside leaves nothing behind; when the database itself fails, the transaction is lost."""
+    try:
+        driver.execute("SAVEPOINT direct")
+        yield
+        driver.execute("RELEASE direct")
+    except BaseException as raised:
+        error = _translated(raised) if isinstance(raised, sqlite3.Error) else raised
+        if not is_storage_failure(error):
+            driver.execute("ROLLBACK TO direct")
+            driver.execute("RELEASE direct")
+        if error is raised:
+            raise
+        raise error from raised
+
+
+def _translated(error: sqlite3.Error) -> BaseException:
+    return DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True)
