@@ -181,6 +181,8 @@ def test_only_whole_addresses_are_links() -> None:
     ):
         for text in (f"[a]({target})", f"<{target}>", f"[a]: {target}\n\n[a]"):
             assert "<a" not in (render(text) or ""), text
+    for text in ("[x]()", "[x]( )", "[x](<>)", '[x]("y")', "a [x]() b [y](https://a.b)"):
+        assert (render(text) or "").count("<a") == text.count("https"), text
     for target in ("https://a.b/", "HTTP://a.b", "mailto:a@b.c"):
         assert "<a" in (render(f"[a]({target})") or ""), target
 
