@@ -322,7 +322,8 @@ def _bind(settings: Settings) -> list[socket.socket]:
 
 
 def _shown(address: str) -> str:
-    return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(
+    # Only compared with what the settings say; the default is 127.0.0.1
+    return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(  # nosec B104
         address, f"[{address}]" if ":" in address else address
     )
 

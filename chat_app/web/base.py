@@ -72,7 +72,7 @@ class BaseHandler(RequestHandler):
         self.services = services
         self.session: Session | None = None
         self.account: Account | None = None
-        self.token = self.cookie_role = ""
+        self.token = self.cookie_role = ""  # nosec B105 # nobody yet
         self.client_address, self.scheme = peer(self.request, services.settings.trusted_proxies)
         services.state.forwarded_by = (
             forwarded_by(self.request, services.settings.trusted_proxies) or services.state.forwarded_by
