@@ -33,7 +33,7 @@ async def nowhere(site: Site, cookie: str, others: list[Client]) -> None:
     newcomer = await site.join(cookie)
     epoch = newcomer.frames[1]["epoch"]
     resumed = await site.join(cookie, f"since=0&epoch={epoch}")
-    await newcomer.say("after", "lobby")
+    newcomer.send(type="message", text="after")
     for client in (newcomer, resumed, *others):
         await client.until("message")
         assert CANARY not in json.dumps(client.frames)
