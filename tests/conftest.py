@@ -47,6 +47,7 @@ class Client:
 
     def __init__(self, connection: WebSocketClientConnection) -> None:
         self.connection = connection
+        self._over = False
         self.frames: list[dict[str, Any]] = []
 
     def send(self, **event: Any) -> None:
@@ -56,8 +57,9 @@ class Client:
         self.connection.write_message(text, binary=binary)
 
     async def receive(self) -> dict[str, Any] | None:
-        raw = await self.connection.read_message()
+        raw = None if self._over else await self.connection.read_message()
         if raw is None:
+            self._over = True  # told once only by the library
             return None
         self.frames.append(json.loads(raw))
         return self.frames[-1]
