@@ -74,6 +74,8 @@ class Room:
 def room() -> Room:
     """As the process stands now, at its start."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most == resource.RLIM_INFINITY:
+        most = 1 << 20
     free = max(2, most - len(os.listdir("/dev/fd")) - SPARE_DESCRIPTORS)
     lines = min(int(most * LINES_SHARE), free)
     return Room(sockets=min(int(most * SOCKETS_SHARE), int(lines * SOCKETS_SHARE / LINES_SHARE)), lines=lines)
