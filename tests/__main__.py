@@ -2,9 +2,10 @@
 
 The first argument may be the name of a folder here: `python -m tests faults --long`.
 
-Makes `.venv` with the test extra when needed, as root installs missing Debian packages, then checks
-format, lint and types and runs the browser code's unit tests and pytest with branch coverage. One that
-fails does not keep the others from running; the exit code tells whether all passed.
+Makes `.venv` with the test extra when needed, as root installs missing Debian packages, with npm what the
+browser code's tests need (`tests/js/package.json`), then checks format, lint and types and runs the browser
+code's unit tests and pytest with branch coverage. One that fails does not keep the others from running; the
+exit code tells whether all passed.
 """
 
 import os
@@ -23,12 +24,20 @@ from chat_app import bootstrap
 
 # What the tests need beside Python, by the program that shows it is there.
 PACKAGES = {"chromium": "chromium", "redis-server": "redis-server"}
+SCRIPTS = bootstrap.ROOT / "tests" / "js"
+MODULES = SCRIPTS / "node_modules"
+PROJECTS = (
+    "jsconfig",
+    "jsconfig.worker",
+    "jsconfig.tests",
+)  # what the browser, its service worker and node run
 
 
 def main(arguments: list[str]) -> int:
     os.chdir(bootstrap.ROOT)
     bootstrap.enter(["-m", "tests", *arguments], extra="test")
     install_packages()
+    install_modules()
     if arguments == ["security", "--long"]:
         return finish(name for name, command in long_steps() if run(name, command) != 0)
     if arguments:
@@ -65,11 +74,14 @@ def steps() -> Iterator[tuple[str, list[str]]]:
     yield "lint", [*python, "ruff", "check", "."]
     yield "types", [*python, "mypy"]
     yield "security", [*python, "bandit", "-q", "-c", "pyproject.toml", "-r", "chat_app", "run.py"]
-    scripts = sorted(map(str, (bootstrap.ROOT / "tests" / "js").glob("**/*.test.*js")))
     if not shutil.which("node") and not strict():
-        print("\nNo node here: the browser code's unit tests are left out.", flush=True)
-    elif scripts:
-        yield "scripts", ["node", "--test", *scripts]
+        print("\nNo node here: the browser code's types and unit tests are left out.", flush=True)
+    else:
+        if modules_are_there() or strict():
+            compiler = str(MODULES / "typescript" / "bin" / "tsc")
+            for project in PROJECTS:
+                yield "script types", ["node", compiler, "--project", str(SCRIPTS / f"{project}.json")]
+        yield "scripts", ["node", "--test", *sorted(map(str, SCRIPTS.glob("*.test.mjs")))]
     yield "tests", [*python, "pytest", "--cov", "--cov-report=term"]
 
 
@@ -94,6 +106,25 @@ def install_packages() -> None:
         bootstrap.fail(f"the tests need {' '.join(lacking)}, which cannot be installed here")
     if lacking:
         print(f"Some tests need more: sudo apt-get install -y {' '.join(lacking)}", flush=True)
+
+
+def install_modules() -> None:
+    """What `tests/js` needs of npm, again when its lock is newer; without npm or a network it is left out."""
+    if modules_are_there():
+        return
+    if shutil.which("npm"):
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+        command = ["npm", "ci", "--prefix", str(SCRIPTS), *quiet]
+        if subprocess.run(command, cwd=bootstrap.ROOT, check=False).returncode == 0:
+            return
+    if strict():
+        bootstrap.fail("the tests need npm and its registry")
+    print("No npm here, or no network: axe-core and the types of the browser code are left out.", flush=True)
+
+
+def modules_are_there() -> bool:
+    lock, installed = SCRIPTS / "package-lock.json", MODULES / ".package-lock.json"
+    return installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 
 def missing_packages() -> list[str]:

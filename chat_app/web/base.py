@@ -31,6 +31,7 @@ from chat_app.web.gate import (
     signed_value,
 )
 from chat_app.web.languages import Language
+from chat_app.web.packing import pack, takes_gzip
 from chat_app.web.refusals import Problem, problem_of, status_of, whole_seconds, words_of
 from chat_app.web.services import Services, State
 
@@ -66,6 +67,8 @@ class BaseHandler(RequestHandler):
     any_host = False
     """For load balancers, which ask by address."""
     answers_json = False
+    compressed = False
+    """For the large pages, which hold no token: a length tells something of what it is the length of."""
 
     def initialize(self, services: Services) -> None:
         """Called first by Tornado: everything the rest needs without asking anybody."""
@@ -252,12 +255,19 @@ class BaseHandler(RequestHandler):
         everywhere: dict[str, object] = {
             "user": self.account,
             "static_url": assets.static_url,
+            "style_url": assets.style_url(),
             "import_map": assets.import_map,
             "path": self.request.path,
             "problem": None,
             "can_administrate": self.account is not None and allows(self.account, "manage_accounts"),
         }
-        self.finish(assets.loaders[language.code].load(template).generate(**{**everywhere, **context}))
+        page = assets.loaders[language.code].load(template).generate(**{**everywhere, **context})
+        if self.compressed:
+            self.set_header("Vary", "Accept-Language, Accept-Encoding")
+        if self.compressed and takes_gzip(self.request.headers.get("Accept-Encoding", "")):
+            self.set_header("Content-Encoding", "gzip")
+            page = pack(page)
+        self.finish(page)
 
     def write_json(self, payload: bytes, *, status: int | None = None) -> None:
         """Finish with JSON."""

@@ -146,6 +146,8 @@ class Rooms(RoomsHandler):
 class RoomPage(RoomsHandler):
     """`/rooms/SLUG`: the chat, with its newest messages or, with `?before=`, older ones."""
 
+    compressed = True
+
     async def get(self, slug: str) -> None:
         """The page."""
         room = self.services.chat.visible(self.me, slug)

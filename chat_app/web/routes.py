@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tornado.routing import URLSpec
-from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
+from tornado.web import Application, RequestHandler
 
 from chat_app.web import account, manage_rooms, ops, pages, people, security, sessions
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
+from chat_app.web.static import ServiceWorker, StaticFiles, Style
 from chat_app.web.templates import STATIC_PREFIX
 
 _SLUG = r"([a-zA-Z0-9_-]{1,32})"
@@ -49,37 +48,10 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (r"/healthz", ops.Healthz),
     (r"/readyz", ops.Readyz),
     (r"/metrics", ops.MetricsPage),
+    (r"/style\.css", Style),
+    (r"/sw\.js", ServiceWorker),
     (r"/chat", ChatSocket),
 )
-
-
-class StaticFiles(BaseHandler, StaticFileHandler):
-    """`/static/`, and the two names browsers ask for unbidden."""
-
-    access = Access.PUBLIC
-
-    def initialize(self, services: Services, path: str = "", **kwargs: Any) -> None:  # type: ignore[override]
-        """Both parents' shares."""
-        BaseHandler.initialize(self, services)
-        StaticFileHandler.initialize(self, path)
-
-    def set_default_headers(self) -> None:
-        """What has a version in its address may be kept; Tornado says so itself."""
-        super().set_default_headers()
-        self.clear_header("Cache-Control")
-
-    async def authenticate(self) -> None:
-        """The same for everybody, so nobody is asked who he is."""
-
-    async def head(self, path: str) -> None:  # type: ignore[override]
-        """Tornado's own: a file is not read for it."""
-        await StaticFileHandler.head(self, path)
-
-    def parse_url_path(self, url_path: str) -> str:
-        """The icon under its old name; no file has a NUL in its name, and `os` stumbles over it."""
-        if "\0" in url_path:
-            raise HTTPError(404)
-        return "icons/favicon.svg" if url_path == "favicon.ico" else super().parse_url_path(url_path)
 
 
 def make_routes(services: Services) -> list[URLSpec]:

@@ -1,7 +1,9 @@
 // Composes the chat: the line, the outbox, the rooms and the views, and how they call each other.
 
 import { Drawers } from "./dom/drawers.js";
+import { KeptPage } from "./dom/kept_page.js";
 import { readPage } from "./dom/page_data.js";
+import { VisibleHeight } from "./dom/viewport.js";
 import { watchAttention } from "./dom/attention.js";
 import { systemClock } from "./net/clock.js";
 import { fetchOlder } from "./net/older.js";
@@ -11,6 +13,8 @@ import { Sender } from "./net/sender.js";
 import { ChatSocket } from "./net/socket.js";
 import { Chat } from "./state/chat.js";
 import { ChatView } from "./views/chat_view.js";
+import { Keyboard } from "./views/keyboard.js";
+import { Switcher } from "./views/switcher.js";
 
 /**
  * @param {HTMLElement} element the one with the page's data
@@ -59,8 +63,13 @@ export function startChat(element) {
     view.attend();
   }
 
-  view.connect();
-  new Drawers().connect();
+  const drawers = new Drawers();
+  const switcher = new Switcher({ rooms: view.choices, onChoose: view.enter });
+  const closers = [drawers.close, view.endEdit, view.leaveMessages];
+  const keyboard = new Keyboard({ rooms: view.choices, onEnter: view.enter, onSwitch: () => switcher.open(), closers });
+  const kept = new KeptPage(() => `/rooms/${chat.current.slug}`);
+  chat.on("shown", () => kept.entered());
+  for (const part of [view, drawers, switcher, keyboard, kept, new VisibleHeight()]) part.connect();
   socket.connect();
   return () => socket.disconnect();
 }

@@ -7,7 +7,7 @@ import { allowedOn } from "../../static/js/state/permissions.js";
 import { FakeClock, FakeStore } from "./fakes.mjs";
 import { change, history, makeWorld, ME, message } from "./world.mjs";
 
-const seqs = (world) => world.chat.current.log.messages.map(({ seq }) => seq);
+const seqs = (/** @type {import("./world.mjs").World} */ world) => world.chat.current.log.messages.map(({ seq }) => seq);
 
 test("a gap is resumed once, and what came meanwhile is not doubled", () => {
   const world = makeWorld();
@@ -32,6 +32,7 @@ test("a heartbeat that knows more than this page makes it resume", () => {
 test("the position has moved before anybody is told", () => {
   const world = makeWorld();
   world.online();
+  /** @type {(number | null)[]} */
   const positions = [];
   world.chat.on("put", ({ room }) => positions.push(room.log.position));
   world.wire.say(change(11));
@@ -94,6 +95,28 @@ test("unread is the server's count elsewhere, and one's own count here", () => {
   world.chat.read();
   assert.deepEqual(world.wire.of("read"), [{ type: "read", room: "lobby", seq: 12 }]);
   assert.equal(world.chat.current.reading.count, 0);
+});
+
+test("a message that names oneself counts as a mention here too", () => {
+  const world = makeWorld();
+  world.online();
+  world.wire.say(change(11, { text: "ask @Masa" }));
+  world.wire.say(change(12, { text: "ask @masato" }));
+  assert.deepEqual([world.chat.current.reading.count, world.chat.current.reading.mentions], [2, 1]);
+  world.chat.read();
+  assert.equal(world.chat.current.reading.mentions, 0);
+});
+
+test("only what comes just now is news, not what a reconnect brings, and no edit", () => {
+  const world = makeWorld();
+  world.online();
+  /** @type {boolean[]} */
+  const news = [];
+  world.chat.on("put", (put) => news.push(put.news));
+  world.wire.say(change(11));
+  world.wire.say(change(12, { messageSeq: 11, id: "m11", text: "edited" }, "edited"));
+  world.wire.say(history("resumed", 13, [message(13)]));
+  assert.deepEqual(news, [true, false, false]);
 });
 
 test("nothing new is not told as read again", () => {

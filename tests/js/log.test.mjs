@@ -10,7 +10,7 @@ function started(seq = 10, messages = [message(9), message(10)]) {
   return log;
 }
 
-const seqs = (log) => log.messages.map(({ seq }) => seq);
+const seqs = (/** @type {RoomLog} */ log) => log.messages.map(({ seq }) => seq);
 
 test("the next frame is applied, a lower one dropped, a higher one is a gap", () => {
   const log = started();
@@ -25,7 +25,7 @@ test("the position moves by the frame's seq, not by the message's", () => {
   const log = started();
   log.change(change(11, { messageSeq: 9, id: "m9", text: "edited" }, "edited"));
   assert.equal(log.position, 11);
-  assert.equal(log.get("m9").text, "edited");
+  assert.equal(log.get("m9")?.text, "edited");
   assert.deepEqual(seqs(log), [9, 10]);
 });
 
@@ -40,7 +40,7 @@ test("what resumed brings is put in or replaced by id, in the order of seq", () 
   const { reset } = log.history(history("resumed", 14, [message(9, { text: "edited" }), message(12), message(13)]));
   assert.equal(reset, false);
   assert.deepEqual(seqs(log), [9, 10, 12, 13]);
-  assert.equal(log.get("m9").text, "edited");
+  assert.equal(log.get("m9")?.text, "edited");
   assert.equal(log.position, 14);
 });
 
@@ -63,13 +63,31 @@ test("reset forgets the view and tells that something was missed", () => {
   const { reset } = log.history(history("reset", 2000, [message(1999), message(2000)]));
   assert.equal(reset, true);
   assert.deepEqual(seqs(log), [1999, 2000]);
-  assert.deepEqual([log.more, log.missed, log.position], [true, true, 2000]);
+  assert.deepEqual([log.more, log.held, log.missed(null), log.position], [true, true, 1988, 2000]);
+});
+
+test("what was missed gets less with every page, and the first one asked for ends the waiting for it", () => {
+  const log = started();
+  log.history(history("reset", 2000, [message(1999), message(2000)]));
+  log.older([message(1997), message(1998)], true);
+  assert.deepEqual([log.held, log.missed(null)], [false, 1986]);
+  log.older([message(10), message(11)], true);
+  assert.equal(log.missed(null), 0);
+});
+
+test("a reader who had come less far than the page begins has missed what lies between", () => {
+  const log = new RoomLog();
+  log.start({ epoch: "e1", seq: 300, messages: [message(251), message(300)], more: true });
+  assert.deepEqual([log.missed(200), log.missed(250), log.missed(280), log.missed(null)], [50, 0, 0, 0]);
+  assert.equal(log.missed(0), 0, "who never read here misses nothing");
+  log.trim(1);
+  assert.equal(log.missed(200), 0, "what was let go was seen");
 });
 
 test("reset to another epoch has missed nothing: it is another log", () => {
   const log = started();
   log.history(history("reset", 5, [message(4), message(5)], { epoch: "e2" }));
-  assert.deepEqual([log.missed, log.cursor], [false, { since: 5, epoch: "e2" }]);
+  assert.deepEqual([log.held, log.missed(null), log.cursor], [false, 0, { since: 5, epoch: "e2" }]);
 });
 
 test("a reset in two frames keeps what the first brought", () => {
@@ -84,7 +102,7 @@ test("resuming that falls too far behind on its way ends in a reset, which forge
   log.history(history("resumed", 11, [message(11)], { more: true }));
   const { reset } = log.history(history("reset", 2000, [message(2000)]));
   assert.equal(reset, true);
-  assert.deepEqual([seqs(log), log.missed, log.position], [[2000], true, 2000]);
+  assert.deepEqual([seqs(log), log.missed(null), log.position], [[2000], 1988, 2000]);
 });
 
 test("a continuation promised on a lost line is not expected on the next", () => {

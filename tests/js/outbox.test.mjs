@@ -5,17 +5,28 @@ import { Outbox } from "../../static/js/net/outbox.js";
 import { FakeStore } from "./fakes.mjs";
 import { change, history, makeWorld, ME, message } from "./world.mjs";
 
-const texts = (wire) => wire.of("message").map(({ text }) => text);
-const nonces = (wire) => wire.of("message").map(({ nonce }) => nonce);
+/** @typedef {import("./fakes.mjs").FakeSocket} Wire */
+const texts = (/** @type {Wire} */ wire) => wire.of("message").map(({ text }) => text);
+const nonces = (/** @type {Wire} */ wire) => wire.of("message").map(({ nonce }) => nonce);
 
-/** Acknowledges the newest message that was sent. */
+/** @typedef {import("./world.mjs").World} World */
+
+/**
+ * Acknowledges the newest message that was sent.
+ * @param {World} world
+ */
 function acknowledge(world) {
   const { nonce, room } = world.wire.of("message").at(-1);
   world.wire.say({ type: "ack", nonce, room, id: `id-${nonce}`, seq: 11 });
   return nonce;
 }
 
-/** Refuses the newest message that was sent. */
+/**
+ * Refuses the newest message that was sent.
+ * @param {World} world
+ * @param {string} code
+ * @param {object} fields
+ */
 function refuse(world, code, fields = {}) {
   const { nonce, room } = world.wire.of("message").at(-1);
   world.wire.say({ type: "error", code, message: "No.", nonce, room, ...fields });
@@ -119,7 +130,7 @@ test("a refusal keeps the text with the server's reason until it is tried again 
   const { nonce } = world.chat.post("hello");
   world.wire.say({ type: "error", code: "muted", message: "You are muted.", nonce, room: "lobby" });
   const entry = world.outbox.get(nonce);
-  assert.deepEqual([entry.state, entry.code, entry.reason, entry.retryAt], ["refused", "muted", "You are muted.", null]);
+  assert.deepEqual([entry?.state, entry?.code, entry?.reason, entry?.retryAt], ["refused", "muted", "You are muted.", null]);
   world.sender.retry(nonce);
   assert.deepEqual(nonces(world.wire), [nonce, nonce]);
   world.sender.discard(nonce);
@@ -143,7 +154,7 @@ test("after the rate limit everything waits, then goes one by one, in order", as
   refuse(world, "rate_limited", { retryAfter: 3 });
   world.chat.post("three");
   assert.deepEqual(texts(world.wire), ["one"]);
-  assert.equal(world.outbox.get(nonce).retryAt, world.clock.now() + 3000);
+  assert.equal(world.outbox.get(nonce)?.retryAt, world.clock.now() + 3000);
   await world.clock.advance(3_000);
   assert.deepEqual(texts(world.wire), ["one", "one"]);
   acknowledge(world);
@@ -155,6 +166,7 @@ for (const code of ["rate_limited", "busy"]) {
   test(`what was typed first is stored first, though it is answered with ${code} and the next would not be`, async () => {
     const world = makeWorld();
     world.online();
+    /** @type {string[]} */
     const stored = [];
     for (const text of ["one", "two", "three"]) world.chat.post(text);
     let refusals = 2;
@@ -268,7 +280,7 @@ test("a text too large for any frame is refused here: sent, it would close the l
   world.online();
   const { nonce } = world.chat.post("😀".repeat(5000));
   world.chat.post("small");
-  assert.equal(world.outbox.get(nonce).code, "too_large");
+  assert.equal(world.outbox.get(nonce)?.code, "too_large");
   assert.deepEqual(texts(world.wire), ["small"]);
 });
 

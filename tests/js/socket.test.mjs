@@ -178,8 +178,11 @@ test("frames that are none are passed over", () => {
 });
 
 test("the reason is read from the statuses of two plain requests", async () => {
+  /** @typedef {{status: number, headers: {get(name: string): string | null}}} Answer */
+  /** @type {(status: number, retry?: string | null) => Answer} */
   const answer = (status, retry = null) => ({ status, headers: { get: () => retry } });
-  const asked = async (session, messages) => askReason(async (path) => (path === "/session" ? session : messages), "lobby");
+  /** @type {(session: Answer, messages?: Answer) => ReturnType<typeof askReason>} */
+  const asked = async (session, messages = session) => askReason(async (path) => (path === "/session" ? session : messages), "lobby");
   assert.deepEqual(await asked(answer(401)), { kind: "signed-out" });
   assert.deepEqual(await asked(answer(429, "7")), { kind: "wait", milliseconds: 7000 });
   assert.deepEqual(await asked(answer(200), answer(404)), { kind: "gone" });

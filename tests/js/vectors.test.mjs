@@ -7,6 +7,7 @@ import { makeWorld, message } from "./world.mjs";
 // tests/faults/test_client.py plays the same to the client that the fault tests rely on.
 const vectors = JSON.parse(readFileSync(new URL("../vectors/log.json", import.meta.url), "utf8"));
 
+/** @param {{type: string, messages?: [string, number][]}} vector */
 function frameOf({ messages = [], ...fields }) {
   const frame = { room: "lobby", ...fields };
   const made = messages.map(([id, seq]) => message(seq, { id }));

@@ -6,34 +6,67 @@ import { ChatSocket } from "../../static/js/net/socket.js";
 import { Chat } from "../../static/js/state/chat.js";
 import { FakeClock, FakeSocket, FakeStore } from "./fakes.mjs";
 
+/** @typedef {import("../../static/js/net/frames.js").Message} Message */
+/** @typedef {import("../../static/js/net/frames.js").ChangeFrame} ChangeFrame */
+/** @typedef {import("../../static/js/net/frames.js").HistoryFrame} HistoryFrame */
+/** @typedef {import("../../static/js/net/reason.js").Reason} Reason */
+/** @typedef {ReturnType<typeof makeWorld>} World */
+
 export const ME = { id: "me", name: "masa", role: "member" };
 export const LIMITS = { maxMessageLength: 500, rateLimit: 20, rateWindowSeconds: 10, heartbeatSeconds: 30 };
 
+/**
+ * @param {number} seq
+ * @param {Partial<Message>} fields
+ * @returns {Message}
+ */
 export function message(seq, { id = `m${seq}`, room = "lobby", userId = "other", text = `text ${seq}`, ...rest } = {}) {
   return { id, room, seq, from: userId === ME.id ? ME.name : "jo", userId, text, sentAt: "2026-01-01T00:00:00Z", ...rest };
 }
 
-export function change(seq, fields = {}, type = "message") {
-  const made = message(fields.messageSeq ?? seq, fields);
-  delete made.messageSeq;
+/**
+ * @param {number} seq
+ * @param {Partial<Message> & {messageSeq?: number}} fields
+ * @returns {ChangeFrame}
+ */
+export function change(seq, { messageSeq = seq, ...fields } = {}, /** @type {any} */ type = "message") {
+  const made = message(messageSeq, fields);
   return { type, room: made.room, seq, message: made };
 }
 
+/**
+ * @param {HistoryFrame["mode"]} mode
+ * @param {number} seq
+ * @param {Message[]} messages
+ * @returns {HistoryFrame}
+ */
 export function history(mode, seq, messages = [], { room = "lobby", epoch = "e1", more = false } = {}) {
   return { type: "history", room, epoch, mode, seq, messages, more };
 }
 
+/**
+ * @param {object} [parts]
+ * @param {FakeStore} [parts.store]
+ * @param {FakeClock} [parts.clock]
+ * @param {Reason} [parts.why]
+ * @param {() => number} [parts.random]
+ * @param {{messages: Message[], more: boolean} | null} [parts.older]
+ * @param {number | null} [parts.start]
+ */
 export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), why = { kind: "unknown" }, random = () => 0.5, older = null, start = 10 } = {}) {
+  /** @type {FakeSocket[]} */
   const sockets = [];
+  /** @type {[string, unknown][]} */
   const log = [];
   let nonces = 0;
+  const newest = () => /** @type {FakeSocket} */ (sockets.at(-1));
   const outbox = new Outbox({ store, account: ME.id, now: clock.now, newNonce: () => `n${clock.now()}-${(nonces += 1)}` });
   const socket = new ChatSocket({
     open: (address) => {
       sockets.push(new FakeSocket(address));
-      return sockets.at(-1);
+      return newest();
     },
-    address: () => chat.address,
+    address: /** @returns {string} */ () => chat.address,
     why: async () => why,
     clock,
     random,
@@ -41,7 +74,7 @@ export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), wh
   });
   const sender = new Sender(outbox, socket, clock);
   const chat = new Chat({ socket, outbox, sender, clock, fetchOlder: async () => older, me: ME, room: { slug: "lobby", title: "Lobby" } });
-  for (const name of ["shown", "put", "older", "acknowledged", "badge", "line", "removed", "refused", "people", "typing"]) {
+  for (const name of /** @type {const} */ (["shown", "put", "older", "acknowledged", "badge", "line", "removed", "refused", "people", "typing"])) {
     chat.on(name, (detail) => log.push([name, detail]));
   }
   if (start !== null) chat.current.log.start({ epoch: "e1", seq: start, messages: [message(start)], more: true });
@@ -55,18 +88,18 @@ export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), wh
     sockets,
     log,
     get wire() {
-      return sockets.at(-1);
+      return newest();
     },
     /** Accepts the newest socket and greets it. */
     greet() {
-      sockets.at(-1).accept();
-      sockets.at(-1).say({ type: "system", message: "", clientId: "c", user: ME, limits: LIMITS });
+      newest().accept();
+      newest().say({ type: "system", message: "", clientId: "c", user: ME, limits: LIMITS });
     },
     /** Connects, greets, resumes at the head. */
     online(seq = start ?? 0) {
       socket.connect();
       this.greet();
-      sockets.at(-1).say(history("resumed", seq));
+      newest().say(history("resumed", seq));
     },
     /** The names of the events since the last call. */
     events() {

@@ -14,14 +14,18 @@ from tests import __main__ as suite
 class Machine:
     """Stands for the machine: which programs it has, what was run on it, and how that ended."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *programs: str, root: bool = False) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *programs: str, root: bool = False, modules: bool = True
+    ) -> None:
         self.programs = set(programs)
+        self.modules = modules
         self.runs: list[list[str]] = []
         self.codes: dict[str, int] = {}
         self.apt_works = True
         monkeypatch.setattr(
             shutil, "which", lambda name: f"/usr/bin/{name}" if name in self.programs else None
         )
+        monkeypatch.setattr(suite, "modules_are_there", lambda: self.modules)
         monkeypatch.setattr(suite.os, "geteuid", lambda: 0 if root else 1000)
         monkeypatch.setattr(subprocess, "run", self.run)
         monkeypatch.setattr(bootstrap, "enter", lambda command, *, extra: self.runs.append([extra, *command]))
@@ -84,11 +88,12 @@ def test_without_arguments_everything_is_checked(monkeypatch: pytest.MonkeyPatch
     lines = [" ".join(command).removeprefix(f"{sys.executable} -m ") for command in runs]
     assert lines[:3] == ["ruff format --check .", "ruff check .", "mypy"]
     assert lines[3] == "bandit -q -c pyproject.toml -r chat_app run.py"
-    assert lines[4].startswith("node --test ")
-    assert lines[5] == "pytest --cov --cov-report=term"
+    assert [line.rpartition("/")[2] for line in lines[4:7]] == [f"{name}.json" for name in suite.PROJECTS]
+    assert lines[7].startswith("node --test ")
+    assert lines[8] == "pytest --cov --cov-report=term"
 
 
-@pytest.mark.parametrize("failing", ["format", "check", "mypy", "bandit", "node", "pytest"])
+@pytest.mark.parametrize("failing", ["format", "check", "mypy", "bandit", "--project", "node", "pytest"])
 def test_one_failure_fails_it_and_the_rest_still_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failing: str
 ) -> None:
@@ -140,3 +145,31 @@ def test_without_node_its_tests_are_left_out_but_not_in_ci(monkeypatch: pytest.M
     assert "scripts" not in dict(suite.steps())
     monkeypatch.setenv("CI", "true")
     assert "scripts" in dict(suite.steps())
+
+
+def test_what_the_scripts_tests_need_is_installed_with_npm_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, "node", "npm", modules=False)
+    suite.install_modules()
+    assert [command[:3] for command in machine.runs] == [["npm", "ci", "--prefix"]]
+    machine.modules = True
+    suite.install_modules()
+    assert len(machine.runs) == 1
+
+
+@pytest.mark.parametrize("programs", [["node"], ["node", "npm"]])
+def test_without_npm_or_a_network_it_is_left_out_but_not_in_ci(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], programs: list[str]
+) -> None:
+    machine = Machine(monkeypatch, *programs, modules=False)
+    machine.codes["npm"] = 1
+    suite.install_modules()
+    assert capsys.readouterr().out == (
+        "No npm here, or no network: axe-core and the types of the browser code are left out.\n"
+    )
+    names = [name for name, _ in suite.steps()]
+    assert "script types" not in names
+    assert "scripts" in names
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SystemExit):
+        suite.install_modules()
+    assert "script types" in dict(suite.steps())

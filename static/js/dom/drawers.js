@@ -6,19 +6,19 @@ export class Drawers {
 
   connect() {
     document.addEventListener("click", this.#clicked);
-    document.addEventListener("keydown", this.#pressed);
   }
 
   disconnect() {
     document.removeEventListener("click", this.#clicked);
-    document.removeEventListener("keydown", this.#pressed);
   }
 
-  close() {
+  /** @returns {boolean} whether one was open */
+  close = () => {
     const open = document.querySelectorAll(".drawer--open");
     for (const drawer of open) drawer.classList.remove("drawer--open");
     if (open.length > 0) this.#opener?.focus();
-  }
+    return open.length > 0;
+  };
 
   /** @param {MouseEvent} event */
   #clicked = (event) => {
@@ -35,10 +35,5 @@ export class Drawers {
       event.preventDefault();
       this.close();
     }
-  };
-
-  /** @param {KeyboardEvent} event */
-  #pressed = (event) => {
-    if (event.key === "Escape") this.close();
   };
 }

@@ -1,5 +1,7 @@
 // What the line brings of the rooms' logs: puts it where it belongs, and says what has to be shown of it.
 
+import { mentionsOf } from "./mentions.js";
+
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/frames.js").HistoryFrame} HistoryFrame */
 /** @typedef {import("../net/frames.js").ChangeFrame} ChangeFrame */
@@ -22,7 +24,7 @@ export class Arrivals {
    * @param {import("./following.js").Following} parts.following
    * @param {import("../net/outbox.js").Outbox} parts.outbox
    * @param {import("../net/sender.js").Sender} parts.sender
-   * @param {string} parts.me this account's id
+   * @param {{id: string, name: string}} parts.me
    * @param {import("../net/emitter.js").Emitter<import("./chat.js").ChatEvents>} parts.told who hears of it
    */
   constructor({ following, outbox, sender, me, told }) {
@@ -42,12 +44,12 @@ export class Arrivals {
     room.resuming = frame.more;
     const { reset, put } = room.log.history(frame);
     const news = first ? [] : put.filter((message) => message.seq > before && !message.deletedAt);
-    const lineMoved = news.filter((message) => room.reading.arrived(message, this.#attends(room))).length > 0;
+    const lineMoved = news.filter((message) => this.#read(room, message)).length > 0;
     if (first) room.reading.open(room.log.messages);
     for (const message of put) this.settle(message);
     if (room === this.#following.current) {
       if (reset) this.#told.emit("shown", room);
-      else if (put.length > 0) this.#told.emit("put", { room, put });
+      else if (put.length > 0) this.#told.emit("put", { room, put, news: false });
       if (lineMoved) this.#told.emit("line", room);
     }
     if (news.length > 0) this.#told.emit("badge", room);
@@ -65,11 +67,11 @@ export class Arrivals {
     if (change.kind === "stale") return;
     const { message } = frame;
     const isNew = frame.type === "message" && !change.known;
-    const lineMoved = isNew && room.reading.arrived(message, this.#attends(room));
+    const lineMoved = isNew && this.#read(room, message);
     if (isNew) room.typing.ended(message.from);
     this.settle(message);
     if (room !== this.#following.current) return isNew ? this.#told.emit("badge", room) : undefined;
-    if (change.put.length > 0) this.#told.emit("put", { room, put: change.put });
+    if (change.put.length > 0) this.#told.emit("put", { room, put: change.put, news: isNew });
     if (lineMoved) this.#told.emit("line", room);
     if (isNew) this.#told.emit("typing", room);
     if (isNew) this.#told.emit("badge", room);
@@ -83,10 +85,18 @@ export class Arrivals {
    * @param {Message} message
    */
   settle(message) {
-    if (message.nonce === undefined || message.userId !== this.#me) return;
+    if (message.nonce === undefined || message.userId !== this.#me.id) return;
     if (this.#outbox.get(message.nonce) === undefined) return;
     this.#told.emit("acknowledged", { nonce: message.nonce, id: message.id, seq: message.seq });
     this.#sender.delivered(message.nonce);
+  }
+
+  /**
+   * @param {Room} room
+   * @param {Message} message
+   */
+  #read(room, message) {
+    return room.reading.arrived(message, this.#attends(room), mentionsOf(message.text ?? "", this.#me.name).length > 0);
   }
 
   /** @param {Room} room */

@@ -14,7 +14,7 @@ import { Following } from "./following.js";
 /**
  * @typedef {object} ChatEvents
  * @property {Room} shown the current room has to be drawn anew
- * @property {{room: Room, put: Message[]}} put messages of the current room came or changed
+ * @property {{room: Room, put: Message[], news: boolean}} put messages of the current room came or changed; news: just now
  * @property {{room: Room, put: Message[]}} older
  * @property {{room: Room, gone: Message[]}} trimmed
  * @property {{nonce: string, id: string, seq: number}} acknowledged
@@ -59,7 +59,7 @@ export class Chat extends Emitter {
     this.#fetchOlder = fetchOlder;
     this.#me = me;
     this.#following = new Following({ socket, outbox, sender, me: me.id, room });
-    this.#arrivals = new Arrivals({ following: this.#following, outbox, sender, me: me.id, told: this });
+    this.#arrivals = new Arrivals({ following: this.#following, outbox, sender, me, told: this });
     socket.on("frame", (frame) => this.#take(frame));
     socket.on("close", () => this.#closed());
     outbox.on("removed", () => this.#following.leaveIdle());

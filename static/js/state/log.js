@@ -15,7 +15,10 @@ export class RoomLog {
   /** Oldest first. @type {Message[]} */
   #messages = [];
   #more = false;
-  #missed = false;
+  /** After which seq a reset left something out. @type {number | null} */
+  #leftOutAfter = null;
+  #held = false;
+  #trimmed = false;
 
   get position() {
     return this.#position;
@@ -30,9 +33,19 @@ export class RoomLog {
     return this.#more;
   }
 
-  /** Whether a reset left something unread between what was seen and what is shown. */
-  get missed() {
-    return this.#missed;
+  /** Whether a reset left something out and nobody asked for it yet: the bar that says so stays until then. */
+  get held() {
+    return this.#held;
+  }
+
+  /**
+   * How much lies between what was seen and the oldest message here.
+   * @param {number | null} line up to where the reader had come
+   */
+  missed(line) {
+    const after = this.#leftOutAfter ?? line ?? 0;
+    if (after === 0 || this.oldestSeq === null || this.#trimmed || !this.#more) return 0;
+    return Math.max(0, this.oldestSeq - 1 - after);
   }
 
   get oldestSeq() {
@@ -71,8 +84,10 @@ export class RoomLog {
     const reset = frame.mode !== "resumed" && frame.mode !== this.#continued; // resuming may end in a reset
     const known = this.#position !== null;
     const sameEpoch = this.#epoch === frame.epoch;
+    const left = known && sameEpoch && frame.mode === "reset" ? this.#position : null;
     if (reset) this.#forget();
-    if (reset) this.#missed = known && sameEpoch && frame.mode === "reset";
+    if (reset) this.#leftOutAfter = left;
+    if (reset) this.#held = left !== null;
     this.#continued = frame.more ? frame.mode : null;
     this.#epoch = frame.epoch;
     this.#position = frame.seq;
@@ -103,7 +118,7 @@ export class RoomLog {
     this.#more = false; // so that every one of the page finds its place
     const put = messages.filter((message) => !this.#byId.has(message.id) && this.#put(message));
     this.#more = more;
-    this.#missed = false;
+    this.#held = false;
     return put;
   }
 
@@ -120,7 +135,7 @@ export class RoomLog {
   trim(count) {
     const gone = this.#messages.splice(0, Math.max(0, this.#messages.length - count));
     for (const message of gone) this.#byId.delete(message.id);
-    if (gone.length > 0) this.#more = true;
+    if (gone.length > 0) this.#more = this.#trimmed = true;
     return gone;
   }
 
@@ -128,7 +143,9 @@ export class RoomLog {
     this.#byId.clear();
     this.#messages = [];
     this.#more = false;
-    this.#missed = false;
+    this.#leftOutAfter = null;
+    this.#held = false;
+    this.#trimmed = false;
   }
 
   /**

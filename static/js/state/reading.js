@@ -72,9 +72,10 @@ export class Reading {
    * A new message came in.
    * @param {Message} message
    * @param {boolean} attended somebody looks at the end of this room now
+   * @param {boolean} mentioned it names this account
    * @returns {boolean} whether the line moved
    */
-  arrived(message, attended) {
+  arrived(message, attended, mentioned = false) {
     if (message.userId === this.#me) {
       const moved = this.#lineAfter !== null;
       this.#lineAfter = null;
@@ -82,6 +83,7 @@ export class Reading {
     }
     if (attended) return false;
     this.#count += 1;
+    if (mentioned) this.#mentions += 1;
     const passed = this.#lineAfter === null || this.#lineAfter < this.#readSeq;
     if (passed) this.#lineAfter = message.seq - 1;
     return passed;

@@ -23,4 +23,9 @@ export class Room {
     this.resuming = false;
     this.loadingOlder = false;
   }
+
+  /** How many messages lie before the oldest one here that the reader has not seen. */
+  get missed() {
+    return this.log.missed(this.reading.lineAfter);
+  }
 }

@@ -1,42 +1,47 @@
 // Everything that is seen of the chat, wired to the chat itself: events come up, calls go down.
 
-import { isAttended } from "../dom/attention.js";
-import { find } from "../dom/find.js";
 import { Drafts } from "../state/drafts.js";
 import { allowedOn } from "../state/permissions.js";
 import { refusalText } from "../state/refusals.js";
 import { Throttle } from "../state/throttle.js";
+import { t } from "../words.js";
+import { PageBadge } from "./badges.js";
 import { Composer } from "./composer.js";
-import { MessageMenu } from "./message_menu.js";
 import { Past, ToEnd } from "./edges.js";
+import { MessageFocus } from "./message_focus.js";
+import { MessageMenu } from "./message_menu.js";
+import { Navigation } from "./navigation.js";
 import { PeopleList, TypingLine } from "./people.js";
+import { Reader } from "./reader.js";
+import { RefusedRows } from "./refused_rows.js";
 import { RoomList } from "./rooms.js";
 import { StatusLine } from "./status.js";
 import { Timeline } from "./timeline.js";
-import { t } from "../words.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 /** @typedef {import("../net/frames.js").Message} Message */
 
-const READ_MS = 1_000;
 const TYPING_MS = 2_000;
 
 export class ChatView {
   #chat;
   #socket;
   #outbox;
-  #sender;
   #page;
   #drafts;
   #timeline;
   #composer;
+  #focus;
   #menu;
   #rooms;
+  #badges = new PageBadge();
   #people = new PeopleList();
   #typing = new TypingLine();
   #past;
   #toEnd;
-  #reading;
+  #refused;
+  #navigation;
+  #reader;
 
   /**
    * @param {object} parts
@@ -51,17 +56,25 @@ export class ChatView {
     this.#chat = chat;
     this.#socket = socket;
     this.#outbox = outbox;
-    this.#sender = sender;
     this.#page = page;
     this.#drafts = new Drafts(localStorage, page.me.id);
-    this.#reading = new Throttle(clock, READ_MS, () => this.#read());
     const typing = new Throttle(clock, TYPING_MS, () => chat.typing());
     this.status = new StatusLine({ onTryNow: () => socket.hurry(), onSwitch: () => this.#switch() });
     this.#timeline = new Timeline(page.me, (atEnd, nearStart) => this.#moved(atEnd, nearStart));
     this.#past = new Past(() => chat.loadOlder());
-    this.#toEnd = new ToEnd(() => this.#timeline.toEnd());
+    this.#toEnd = new ToEnd(() => {
+      this.#timeline.toEnd();
+      this.#composer.rest();
+    });
+    this.#reader = new Reader(chat, clock, () => this.#timeline.atEnd);
+    this.#navigation = new Navigation({ chat, start: page.room, onStay: () => this.#composer.rest() });
+    this.#refused = new RefusedRows({
+      onRetry: (nonce) => sender.retry(nonce),
+      onDiscard: (nonce) => sender.discard(nonce),
+      onDone: () => this.#composer.rest(),
+    });
     this.#rooms = new RoomList({
-      onEnter: (slug, title) => this.#go(slug, title),
+      onEnter: this.#navigation.go,
       onTitle: (slug, title) => (chat.room(slug).title = title),
       fetchRooms: async () => (await fetch("/rooms")).text(),
     });
@@ -72,31 +85,51 @@ export class ChatView {
       onTyping: () => typing.orNever(),
       lastOwn: () => chat.current.log.messages.findLast((message) => allowedOn(message, page.me, clock.now()).edit),
     });
+    this.#focus = new MessageFocus((row) => this.#menu.open(row));
     this.#menu = new MessageMenu({
       find: (id) => chat.current.log.get(id),
       allowed: (message) => allowedOn(message, page.me, clock.now()),
       onEdit: (message) => this.#composer.edit(message),
-      onDelete: ({ id }) => chat.delete(id) || this.#composer.note(t("There is no connection: nothing was deleted."), "failure"),
+      onDelete: ({ id }, row, byKey) => {
+        if (!chat.delete(id)) return this.#composer.note(t("There is no connection: nothing was deleted."), "failure");
+        if (!byKey || !this.#focus.leave(row)) this.#composer.rest();
+      },
     });
   }
 
   connect() {
     this.#listen();
-    for (const part of [this.status, this.#timeline, this.#composer, this.#menu, this.#rooms, this.#past, this.#toEnd]) part.connect();
-    find("#messages", HTMLElement).addEventListener("click", (event) => this.#settle(event));
-    window.addEventListener("popstate", (event) => {
-      const room = event.state?.room ?? this.#page.room;
-      this.#chat.enter(room.slug, room.title);
-    });
+    const { status } = this;
+    const parts = [status, this.#timeline, this.#composer, this.#menu, this.#rooms, this.#past, this.#toEnd, this.#refused];
+    for (const part of [...parts, this.#navigation, this.#focus]) part.connect();
     this.#startRoom();
   }
 
   /** The page came to or lost the attention of its reader. */
   attend() {
-    const attended = isAttended() && this.#timeline.atEnd;
-    this.#chat.attend(attended);
-    if (attended) this.#reading.soon();
+    this.#reader.attend();
   }
+
+  /** The rooms in the order of the list, with what is unread in them. */
+  choices = () => {
+    const { current } = this.#chat;
+    return this.#rooms.read().map(({ slug, title }) => {
+      const { count, mentions } = this.#chat.room(slug, title).reading;
+      return { slug, title, count, mentions, current: slug === current.slug };
+    });
+  };
+
+  /**
+   * @param {string} slug
+   * @param {string} title
+   */
+  enter = (slug, title) => this.#navigation.go(slug, title);
+
+  /** @returns {boolean} whether there was something to end: an edit, or being among the messages */
+  endEdit = () => this.#composer.cancel();
+
+  /** @returns {boolean} whether the focus was among the messages */
+  leaveMessages = () => this.#focus.has && this.#composer.rest();
 
   #startRoom() {
     const { room: { slug }, epoch, seq, more, readSeq, paging } = this.#page;
@@ -119,24 +152,29 @@ export class ChatView {
   #listen() {
     const chat = this.#chat;
     chat.on("shown", (room) => this.#draw(room, false));
-    chat.on("put", ({ put }) => this.#put(put));
+    chat.on("put", ({ put, news }) => this.#put(put, news));
     chat.on("older", ({ room, put }) => {
       this.#timeline.hold(() => {
         this.#timeline.prepend(put);
         this.#timeline.drawLine(room);
-        this.#past.show(room.log);
+        this.#past.show(room);
       });
     });
     chat.on("trimmed", ({ room, gone }) => {
       this.#timeline.hold(() => {
         this.#timeline.drop(gone);
-        this.#past.show(room.log);
+        this.#past.show(room);
       });
     });
     chat.on("acknowledged", (ack) => this.#timeline.confirm(ack));
     chat.on("people", ({ people }) => this.#people.show(people.names, people.online));
     chat.on("typing", (room) => this.#typing.show(room.typing));
-    chat.on("line", (room) => this.#timeline.hold(() => this.#timeline.drawLine(room)));
+    chat.on("line", (room) => {
+      this.#timeline.hold(() => {
+        this.#timeline.drawLine(room);
+        this.#past.show(room);
+      });
+    });
     chat.on("badge", (room) => this.#badge(room));
     chat.on("removed", (room) => this.#removed(room));
     chat.on("refused", (error) => this.#composer.note(refusalText(error), "failure"));
@@ -144,9 +182,11 @@ export class ChatView {
       this.#composer.limit = limits.maxMessageLength;
       this.attend(); // what was looked at before there was a line is told as read now
     });
-    this.#outbox.on("added", (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
-    this.#outbox.on("changed", (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
+    for (const name of /** @type {const} */ (["added", "changed"])) {
+      this.#outbox.on(name, (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
+    }
     this.#outbox.on("removed", (entry) => this.#timeline.unpend(entry));
+    this.#timeline.onChange = () => this.#focus.settle();
   }
 
   /**
@@ -161,7 +201,7 @@ export class ChatView {
     } else this.#timeline.show(room, entries);
     this.#people.show(room.people.names, room.people.online);
     this.#typing.show(room.typing);
-    this.#past.show(room.log);
+    this.#past.show(room);
     for (const element of document.querySelectorAll("#room-title, [data-room-title]")) element.textContent = room.title;
     this.#rooms.mark(room);
     this.#badge(room);
@@ -172,10 +212,13 @@ export class ChatView {
 
   #drawn = "";
 
-  /** @param {Message[]} messages */
-  #put(messages) {
+  /**
+   * @param {Message[]} messages
+   * @param {boolean} news they came just now
+   */
+  #put(messages, news) {
     const away = !this.#timeline.atEnd;
-    this.#timeline.put(messages);
+    this.#timeline.put(messages, news);
     const others = messages.some((message) => message.userId !== this.#page.me.id && !message.editedAt && !message.deletedAt);
     if (away && others) this.#toEnd.announce();
     if (messages.some(({ id }) => id === this.#composer.editing)) this.#composer.endEdit();
@@ -185,7 +228,7 @@ export class ChatView {
   /** @param {Room} room */
   #badge(room) {
     this.#rooms.badge(room);
-    this.#rooms.title(this.#chat.current, this.#chat.rooms);
+    this.#badges.show(this.#chat.current, this.#chat.rooms);
   }
 
   /**
@@ -194,7 +237,7 @@ export class ChatView {
    */
   #moved(atEnd, nearStart) {
     this.#toEnd.show(atEnd);
-    if (nearStart && this.#chat.current.log.more && !this.#chat.current.log.missed) void this.#chat.loadOlder();
+    if (nearStart && this.#chat.current.log.more && !this.#chat.current.log.held) void this.#chat.loadOlder();
     this.attend();
   }
 
@@ -212,32 +255,6 @@ export class ChatView {
     const message = this.#chat.current.log.get(id);
     if (message?.text === text) return this.#composer.endEdit();
     if (!this.#chat.edit(id, text)) this.#composer.note(t("There is no connection: the change is not saved yet."), "failure");
-  }
-
-  #read() {
-    if (isAttended() && this.#timeline.atEnd) this.#chat.read();
-  }
-
-  /** @param {MouseEvent} event "try again" or "discard" under a refused message */
-  #settle(event) {
-    const button = event.target instanceof Element ? event.target.closest("[data-action]") : null;
-    const row = button?.closest(".message");
-    if (!(button instanceof HTMLElement) || !(row instanceof HTMLElement)) return;
-    const { nonce = "" } = row.dataset;
-    if (button.dataset.action === "retry") this.#sender.retry(nonce);
-    if (button.dataset.action === "discard") this.#sender.discard(nonce);
-    if (button.dataset.action !== "menu") this.#composer.focus();
-  }
-
-  /**
-   * @param {string} slug
-   * @param {string} title
-   */
-  #go(slug, title) {
-    for (const drawer of document.querySelectorAll(".drawer--open")) drawer.classList.remove("drawer--open");
-    if (slug === this.#chat.current.slug) return this.#composer.focus();
-    history.pushState({ room: { slug, title } }, "", `/rooms/${slug}`);
-    this.#chat.enter(slug, title);
   }
 
   #switch() {

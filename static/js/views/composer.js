@@ -21,6 +21,7 @@ export class Composer {
   #text = find("#composer-text", HTMLTextAreaElement);
   #note = find("#composer-note", HTMLElement);
   #banner = find("#editing", HTMLElement);
+  #timeline = find("#timeline", HTMLElement);
   #touch = window.matchMedia("(pointer: coarse)");
   #calls;
   /** @type {{id: string, draft: string} | null} */
@@ -66,7 +67,7 @@ export class Composer {
     this.#text.placeholder = t("Message #%(room)s", { room: title });
     this.#text.ariaLabel = t("Message to %(room)s", { room: title });
     this.#write(draft);
-    if (!this.#touch.matches) this.#text.focus();
+    if (!this.#touch.matches || document.activeElement !== document.body) this.rest(); // not when the page begins
   }
 
   /** @param {Message} message one's own */
@@ -94,10 +95,25 @@ export class Composer {
   note(text, tone = "") {
     this.#note.textContent = text;
     this.#note.dataset.tone = tone;
+    this.#note.ariaLive = "polite";
   }
 
-  focus() {
+  /**
+   * Where the focus goes when there is nothing nearer: the field, but with a virtual keyboard only when it is asked for.
+   * @returns {true}
+   */
+  rest() {
+    if (this.#touch.matches) this.#timeline.focus({ preventScroll: true });
+    else this.#text.focus();
+    return true;
+  }
+
+  /** @returns {boolean} whether an edit was given up */
+  cancel() {
+    if (this.#editing === null) return false;
+    this.endEdit();
     this.#text.focus();
+    return true;
   }
 
   /** @param {SubmitEvent} event */
@@ -115,10 +131,7 @@ export class Composer {
 
   /** @param {MouseEvent} event */
   #clicked = (event) => {
-    if (event.target instanceof Element && event.target.closest("[data-action='cancel-edit']")) {
-      this.endEdit();
-      this.#text.focus();
-    }
+    if (event.target instanceof Element && event.target.closest("[data-action='cancel-edit']")) this.cancel();
   };
 
   #typed = () => {
@@ -138,7 +151,7 @@ export class Composer {
     } else if (event.key === "Escape" && this.#editing !== null) {
       event.preventDefault();
       this.endEdit();
-    } else if (event.key === "ArrowUp" && this.#text.value === "" && this.#editing === null) {
+    } else if (event.key === "ArrowUp" && !event.altKey && this.#text.value === "" && this.#editing === null) {
       const message = this.#calls.lastOwn();
       if (message === undefined) return;
       event.preventDefault();
@@ -159,5 +172,6 @@ export class Composer {
     const near = this.limit > 0 && length >= this.limit * NEAR_LIMIT;
     const over = this.limit > 0 && length > this.limit;
     this.note(near ? `${number(length)} / ${number(this.limit)}` : "", over ? "failure" : "");
+    this.#note.ariaLive = "off"; // a counter is not read out with every letter
   }
 }

@@ -6,6 +6,7 @@ import { t } from "../words.js";
 export class Past {
   #older = find("#load-older", HTMLElement);
   #start = find("#start", HTMLElement);
+  #box = find("#timeline", HTMLElement);
   #onLoad;
 
   /** @param {() => Promise<boolean>} onLoad false when it could not be had */
@@ -21,10 +22,12 @@ export class Past {
     this.#older.removeEventListener("click", this.#clicked);
   }
 
-  /** @param {import("../state/log.js").RoomLog} log */
-  show(log) {
+  /** @param {import("../state/room.js").Room} room */
+  show({ log, missed }) {
+    if (!log.more && document.activeElement === this.#older) this.#box.focus();
     this.#older.hidden = !log.more;
-    this.#older.textContent = log.missed ? t("Something was missed while you were away · load it") : t("Older messages");
+    this.#older.classList.toggle("button--primary", missed > 0);
+    this.#older.textContent = missed > 0 ? t("%(count)s missed · load", { count: missed }) : t("Older messages");
     this.#start.hidden = log.more || log.position === null;
   }
 

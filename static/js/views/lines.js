@@ -80,6 +80,7 @@ export function placeUnreadLine(list, after, me) {
   const line = document.createElement("li");
   line.className = "unread-line";
   line.id = "unread-line";
+  line.ariaLive = "off";
   line.append(label(t("New")));
   row.before(line);
   decorate(row);
@@ -115,6 +116,7 @@ function dayLine(day) {
   const line = document.createElement("li");
   line.className = "day-line";
   line.dataset.day = day;
+  line.ariaLive = "off";
   line.append(label(nameDay(day, new Date())));
   return line;
 }

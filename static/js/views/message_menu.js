@@ -9,7 +9,7 @@ import { find } from "../dom/find.js";
  * @property {(id: string) => Message | undefined} find
  * @property {(message: Message) => {edit: boolean, delete: boolean}} allowed
  * @property {(message: Message) => void} onEdit
- * @property {(message: Message) => void} onDelete
+ * @property {(message: Message, row: HTMLElement, byKey: boolean) => void} onDelete
  */
 
 export class MessageMenu {
@@ -18,6 +18,7 @@ export class MessageMenu {
   #calls;
   /** @type {HTMLElement | null} */
   #row = null;
+  #byKey = false;
 
   /** @param {MenuCalls} calls */
   constructor(calls) {
@@ -38,21 +39,32 @@ export class MessageMenu {
     this.#menu.removeEventListener("toggle", this.#toggled);
   }
 
+  /** @param {HTMLElement} row a message whose menu is wanted, by the keyboard */
+  open(row) {
+    this.#byKey = true;
+    this.#show(row);
+  }
+
   /** @param {MouseEvent} event */
   #opened = (event) => {
-    const button = event.target instanceof Element ? event.target.closest("[data-action='menu']") : null;
-    const row = button?.closest(".message");
-    if (!(button instanceof HTMLElement) || !(row instanceof HTMLElement)) return;
+    const row = event.target instanceof Element ? event.target.closest("[data-action='menu']")?.closest(".message") : null;
+    if (!(row instanceof HTMLElement)) return;
+    this.#byKey = event.detail === 0; // Enter or Space on the button
+    this.#show(row);
+  };
+
+  /** @param {HTMLElement} row */
+  #show(row) {
     const message = this.#calls.find(row.dataset.id ?? "");
-    if (message === undefined) return;
+    if (message === undefined || message.deletedAt) return;
     const allowed = this.#calls.allowed(message);
     find("[data-action='edit']", HTMLElement, this.#menu).hidden = !allowed.edit;
     find("[data-action='delete']", HTMLElement, this.#menu).hidden = !allowed.delete;
     this.#row = row;
     this.#menu.showPopover();
-    this.#stand(button);
+    this.#stand(find("[data-action='menu']", HTMLElement, row));
     find("button:not([hidden])", HTMLElement, this.#menu).focus();
-  };
+  }
 
   /** @param {HTMLElement} button the menu opens below it, or above where there is no room */
   #stand(button) {
@@ -80,16 +92,17 @@ export class MessageMenu {
     if (button.dataset.action === "edit") this.#calls.onEdit(message);
     if (button.dataset.action !== "delete") return;
     find("#delete-quote", HTMLElement).textContent = text;
-    if (await ask("#delete-dialog")) this.#calls.onDelete(message);
+    if (await ask("#delete-dialog")) this.#calls.onDelete(message, row, this.#byKey);
   };
 
   /** @param {KeyboardEvent} event */
   #pressed = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
     const items = /** @type {HTMLElement[]} */ ([...this.#menu.querySelectorAll("button:not([hidden])")]);
     const index = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    items.at((index + step) % items.length)?.focus();
+    const next = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: -1 }[event.key];
+    if (event.key === "Tab") this.#menu.hidePopover(); // a menu is left, not walked through
+    if (next === undefined) return;
+    event.preventDefault();
+    items.at(next % items.length)?.focus();
   };
 }

@@ -1,14 +1,12 @@
-// The list of rooms, its badges, and what the title and the icon of the page tell about them.
+// The list of rooms with what is unread in them.
 
 import { find, stamp } from "../dom/find.js";
+import { fillBadge } from "./badges.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 
 export class RoomList {
   #list = find("#rooms", HTMLElement);
-  #elsewhere = find("#elsewhere", HTMLElement);
-  #icon = find("#favicon", HTMLLinkElement);
-  #plainIcon = this.#icon.href;
   #onEnter;
   #onTitle;
   #fetchRooms;
@@ -38,30 +36,14 @@ export class RoomList {
     return [...this.#list.querySelectorAll("a")].map((link) => ({
       slug: link.dataset.room ?? "",
       title: link.dataset.title ?? "",
-      count: Number(link.querySelector(".badge__count")?.textContent),
-      mentions: link.querySelector(".badge--mention") === null ? 0 : 1,
+      count: Number(link.dataset.unread),
+      mentions: Number(link.dataset.mentions),
     }));
   }
 
   /** @param {Room} room */
   badge(room) {
-    const { count, mentions } = room.reading;
-    const badge = find(".badge", HTMLElement, this.#link(room));
-    badge.hidden = count === 0;
-    badge.classList.toggle("badge--mention", mentions > 0);
-    find(".badge__count", HTMLElement, badge).textContent = count > 99 ? "99+" : String(count);
-  }
-
-  /**
-   * @param {Room} current
-   * @param {Room[]} rooms
-   */
-  title(current, rooms) {
-    const count = rooms.reduce((sum, room) => sum + room.reading.count, 0);
-    document.title = `${count > 0 ? `(${count > 99 ? "99+" : count}) ` : ""}${current.title} · Roomlog`;
-    const icon = count > 0 ? (this.#icon.dataset.unreadHref ?? this.#plainIcon) : this.#plainIcon;
-    if (this.#icon.href !== icon) this.#icon.href = icon;
-    this.#elsewhere.hidden = !rooms.some((room) => room !== current && room.reading.count > 0);
+    fillBadge(this.#link(room), room.reading.count, room.reading.mentions);
   }
 
   /** @param {Room} room */

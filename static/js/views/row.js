@@ -10,9 +10,14 @@ import { t } from "../words.js";
 /** @typedef {import("../net/outbox.js").Entry} Entry */
 /** @typedef {{id: string, name: string}} Person */
 
-/** @returns {HTMLElement} */
+/**
+ * A row that nobody reads out: whoever puts in what is news says so.
+ * @returns {HTMLElement}
+ */
 export function newRow() {
-  return stamp("#message-template");
+  const row = stamp("#message-template");
+  row.ariaLive = "off";
+  return row;
 }
 
 /**

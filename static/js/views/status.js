@@ -64,9 +64,10 @@ export class StatusLine {
     if (this.#text.textContent !== words[line.name]) this.#text.textContent = words[line.name];
     this.#text.title = line.reason;
     this.#status.ariaLive = line.name === "waiting" ? "off" : "polite"; // a countdown is not read out
+    if (line.name !== "waiting" && document.activeElement === this.#tryNow) this.#switch.focus();
     this.#tryNow.hidden = line.name !== "waiting";
     const on = line.name === "offline" || line.name === "stopped";
-    this.#switch.setAttribute("aria-pressed", String(on));
+    this.#switch.classList.toggle("icon-button--on", on);
     this.#switch.title = on ? t("Go online") : t("Go offline");
     this.#switch.ariaLabel = this.#switch.title;
   }

@@ -5,6 +5,7 @@ import { Scroller } from "../dom/scroller.js";
 import { localiseTimes } from "../dom/time.js";
 import { Countdowns } from "./countdowns.js";
 import { DayNames, decorate, placeUnreadLine } from "./lines.js";
+import { markMentions } from "./mention_marks.js";
 import { placeRow, takeRow } from "./places.js";
 import { endRefusal, fillPending, fillStored, newRow, readRow } from "./row.js";
 
@@ -23,6 +24,8 @@ export class Timeline {
   #byId = new Map();
   /** @type {Map<string, HTMLElement>} */
   #byNonce = new Map();
+  /** Told after every change of the list. */
+  onChange = () => {};
 
   /**
    * @param {{id: string, name: string}} me
@@ -73,6 +76,7 @@ export class Timeline {
     });
     localiseTimes(this.#list);
     for (const row of rows) decorate(row);
+    for (const row of rows) this.#mark(row);
     return messages;
   }
 
@@ -85,12 +89,11 @@ export class Timeline {
     this.#byId.clear();
     this.#byNonce.clear();
     this.#countdowns.clear();
-    this.#box.ariaBusy = "true";
     this.#list.replaceChildren(...room.log.messages.map((message) => this.#store(newRow(), message)));
     for (const row of this.#byId.values()) decorate(row);
-    this.#box.ariaBusy = "false";
     for (const entry of entries) this.pend(entry);
     this.reveal(room);
+    this.onChange();
   }
 
   /** @param {Room} room shows its end, or its first unread message where that is further up */
@@ -100,21 +103,26 @@ export class Timeline {
     if (line !== null) this.#scroller.reveal(line);
   }
 
-  /** @param {Message[]} messages new or changed, oldest first */
-  put(messages) {
+  /**
+   * @param {Message[]} messages new or changed, oldest first
+   * @param {boolean} news they came just now: those of others are read out
+   */
+  put(messages, news) {
     this.#scroller.hold(() => {
       for (const message of messages) {
         const pending = message.userId === this.#me.id ? this.#byNonce.get(message.nonce ?? "") : undefined;
-        const row = this.#byId.get(message.id) ?? pending ?? newRow();
+        const known = this.#byId.get(message.id) ?? pending;
+        const row = known ?? newRow();
+        row.ariaLive = news && known === undefined && message.userId !== this.#me.id ? null : "off";
         if (pending !== undefined && pending !== row) takeRow(this.#list, pending);
         placeRow(this.#list, this.#store(row, message), message.seq);
       }
     });
+    this.onChange();
   }
 
   /** @param {Message[]} messages a page of the past, oldest first */
   prepend(messages) {
-    this.#box.ariaBusy = "true";
     this.#scroller.hold(() => {
       const next = this.#list.querySelector(".message");
       const rows = messages.map((message) => this.#store(newRow(), message));
@@ -122,7 +130,6 @@ export class Timeline {
       for (const row of rows) decorate(row);
       if (next instanceof HTMLElement) decorate(next);
     });
-    this.#box.ariaBusy = "false";
   }
 
   /** @param {Message[]} messages let go from the start */
@@ -149,6 +156,7 @@ export class Timeline {
       decorate(row);
     });
     this.#countdowns.watch(row, entry);
+    this.onChange();
   }
 
   /**
@@ -178,6 +186,7 @@ export class Timeline {
     this.#byNonce.delete(entry.nonce);
     if (row === undefined || row.dataset.seq !== undefined) return;
     this.#scroller.hold(() => takeRow(this.#list, row));
+    this.onChange();
   }
 
   /** @param {Room} room */
@@ -192,6 +201,16 @@ export class Timeline {
   #store(row, message) {
     fillStored(row, message, this.#me);
     this.#byId.set(message.id, row);
+    this.#mark(row);
     return row;
+  }
+
+  /** @param {HTMLElement} row */
+  #mark(row) {
+    const body = find(".message__body", HTMLElement, row);
+    for (const code of body.querySelectorAll("pre")) code.tabIndex = 0; // it may have to be scrolled sideways
+    const others = row.dataset.userId !== this.#me.id && !row.classList.contains("message--deleted");
+    if (others) markMentions(row, body, this.#me.name);
+    else row.classList.remove("message--mention");
   }
 }

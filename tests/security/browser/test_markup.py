@@ -77,7 +77,7 @@ async def test_hostile_texts_stay_texts(site: Site, browser: Browser) -> None:
             "(all) => all.map((one) => [one.tagName, ...one.getAttributeNames()])"
         )
         assert {tag for tag, *_ in found} <= ELEMENTS
-        assert {name for _, *names in found for name in names} <= {"href", "rel", "start"}
+        assert {name for _, *names in found for name in names} <= {"href", "rel", "start", "tabindex"}
         links: list[list[str]] = await kim.page.locator(".message__body a").evaluate_all(
             "(all) => all.map((a) => [a.protocol, a.rel])"
         )

@@ -1,0 +1,96 @@
+// The keyboard in the timeline: one message can be tabbed to, the arrows go from one to the next, Enter opens its menu.
+
+import { find } from "../dom/find.js";
+import { rowAfter, rowBefore } from "./lines.js";
+
+export class MessageFocus {
+  #list = find("#messages", HTMLElement);
+  /** @type {HTMLElement | null} */
+  #current = null;
+  #onMenu;
+
+  /** @param {(row: HTMLElement) => void} onMenu */
+  constructor(onMenu) {
+    this.#onMenu = onMenu;
+  }
+
+  connect() {
+    this.#list.addEventListener("focusin", this.#focused);
+    this.#list.addEventListener("keydown", this.#pressed);
+    this.settle();
+  }
+
+  disconnect() {
+    this.#list.removeEventListener("focusin", this.#focused);
+    this.#list.removeEventListener("keydown", this.#pressed);
+  }
+
+  /** The list changed: while nobody is in it, Tab leads to its last message. */
+  settle() {
+    if (this.#current?.isConnected && this.has) return;
+    const last = this.#list.lastElementChild;
+    this.#point(last instanceof HTMLElement ? last : null);
+  }
+
+  /** Whether the focus is among the messages. */
+  get has() {
+    return this.#list.contains(document.activeElement);
+  }
+
+  /**
+   * The neighbour of a message takes the focus, when there is one.
+   * @param {HTMLElement} row
+   */
+  leave(row) {
+    const next = rowAfter(row) ?? rowBefore(row);
+    next?.focus();
+    return next !== null;
+  }
+
+  /** @param {HTMLElement | null} row */
+  #point(row) {
+    if (row === this.#current) return;
+    if (this.#current !== null) this.#current.tabIndex = -1;
+    this.#current = row;
+    if (row !== null) row.tabIndex = 0;
+  }
+
+  /** @param {FocusEvent} event */
+  #focused = (event) => {
+    const row = event.target instanceof Element ? event.target.closest(".message") : null;
+    if (row instanceof HTMLElement) this.#point(row);
+  };
+
+  /** @param {KeyboardEvent} event */
+  #pressed = (event) => {
+    const row = event.target instanceof Element ? event.target.closest(".message") : null;
+    if (!(row instanceof HTMLElement) || event.altKey || event.ctrlKey || event.metaKey) return;
+    const menu = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || (event.key === "Enter" && event.target === row);
+    const next = event.shiftKey ? null : this.#next(row, event.key);
+    if (!menu && next === null) return;
+    event.preventDefault();
+    if (menu) return this.#onMenu(row);
+    next?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+  };
+
+  /**
+   * @param {HTMLElement} row
+   * @param {string} key
+   */
+  #next(row, key) {
+    const rows = this.#list.querySelectorAll(".message");
+    switch (key) {
+      case "ArrowDown":
+        return rowAfter(row) ?? row;
+      case "ArrowUp":
+        return rowBefore(row) ?? row;
+      case "Home":
+        return /** @type {HTMLElement} */ (rows[0]);
+      case "End":
+        return /** @type {HTMLElement} */ (rows[rows.length - 1]);
+      default:
+        return null;
+    }
+  }
+}

@@ -1,0 +1,121 @@
+// The service worker: without a network the room pages that were seen last are shown, with the files they are made of.
+// Served as /sw.js with the list of files before it (chat_app/web/offline.py). It keeps nothing but GET 200 of room pages
+// and static files; what it kept of an account goes as soon as that one signs out or another one is here
+// (docs/adr/0007-pages-kept-for-offline.md).
+
+/** @typedef {ServiceWorkerGlobalScope} Scope */
+
+const worker = /** @type {Scope} */ (/** @type {unknown} */ (self));
+const FILES_CACHE = `roomlog-files-${VERSION}`;
+const PAGES_CACHE = "roomlog-pages-"; // and the account's id
+const KEPT_PAGES = 5;
+const ROOM = /^\/rooms\/[a-zA-Z0-9_-]{1,32}$/;
+
+worker.addEventListener("install", (event) => event.waitUntil(install()));
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
+worker.addEventListener("message", (event) => {
+  if (event.data?.claim === true) event.waitUntil(worker.clients.claim());
+  if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(fetchPage(event.data.keep));
+});
+worker.addEventListener("fetch", (event) => {
+  const { method, mode, url: address } = event.request;
+  const url = new URL(address);
+  if (url.origin !== location.origin) return;
+  if (method !== "GET") {
+    if (url.pathname === "/logout") event.waitUntil(forgetPages());
+  } else if (FILES.includes(url.pathname + url.search)) event.respondWith(file(event.request));
+  else if (url.search === "" && ROOM.test(url.pathname)) event.respondWith(page(event, url));
+  else if (mode === "navigate" && url.pathname === "/") event.respondWith(page(event, url));
+  else if (mode === "navigate" && url.pathname === "/login") event.respondWith(signIn(event));
+});
+
+async function install() {
+  await (await caches.open(FILES_CACHE)).addAll(FILES);
+  await worker.skipWaiting();
+}
+
+/** Pages kept so far need files of another version; the open ones are kept anew when this worker takes over. */
+async function activate() {
+  await forgetPages();
+  for (const name of await caches.keys()) if (name.startsWith("roomlog-files-") && name !== FILES_CACHE) await caches.delete(name);
+  await worker.clients.claim();
+}
+
+/** @param {Request} request of a file whose address has its version */
+async function file(request) {
+  return (await (await caches.open(FILES_CACHE)).match(request)) ?? fetch(request);
+}
+
+/**
+ * From the network where there is one.
+ * @param {FetchEvent} event
+ * @param {URL} url
+ */
+async function page(event, url) {
+  const response = await fetch(event.request).catch(() => null);
+  if (response === null) return (await keptPage(url.pathname)) ?? Response.error();
+  event.waitUntil(take(url.pathname, response.clone()));
+  return response;
+}
+
+/** @param {string} path of a room that a page shows without having been loaded for it */
+async function fetchPage(path) {
+  const response = await fetch(path, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (response !== null) await take(path, response); // else the older copy stays
+}
+
+/**
+ * @param {string} path
+ * @param {Response} response
+ */
+async function take(path, response) {
+  if (response.redirected) await forgetPages(); // to the sign-in page
+  else if (response.status === 404) await forgetPage(path); // gone, or not open to this account any more
+  else if (response.status === 200 && path !== "/") await keepPage(path, response);
+}
+
+/**
+ * Whoever is shown the form is signed out.
+ * @param {FetchEvent} event
+ */
+async function signIn(event) {
+  const response = await fetch(event.request);
+  if (response.status === 200) event.waitUntil(forgetPages());
+  return response;
+}
+
+/**
+ * @param {string} path
+ * @param {Response} response
+ */
+async function keepPage(path, response) {
+  const text = await response.text();
+  const account = /<div [^>]*id="chat"[^>]* data-user-id="([\w-]+)"/.exec(text)?.[1];
+  if (account === undefined) return;
+  await forgetPages(account);
+  const pages = await caches.open(PAGES_CACHE + account);
+  await pages.delete(path); // so that it becomes the last one
+  await pages.put(path, new Response(text, { headers: response.headers }));
+  for (const old of (await pages.keys()).slice(0, -KEPT_PAGES)) await pages.delete(old);
+}
+
+/** @param {string} path of a room, or of the start: that leads to the room that was seen last */
+async function keptPage(path) {
+  const name = (await caches.keys()).find((one) => one.startsWith(PAGES_CACHE));
+  if (name === undefined) return undefined;
+  const pages = await caches.open(name);
+  const last = (await pages.keys()).at(-1);
+  return path === "/" && last !== undefined ? Response.redirect(last.url) : pages.match(path);
+}
+
+/** @param {string} path */
+async function forgetPage(path) {
+  for (const name of await caches.keys()) if (name.startsWith(PAGES_CACHE)) await (await caches.open(name)).delete(path);
+}
+
+/** @param {string} [account] whose pages stay */
+async function forgetPages(account) {
+  for (const name of await caches.keys()) {
+    if (name.startsWith(PAGES_CACHE) && name !== PAGES_CACHE + account) await caches.delete(name);
+  }
+}

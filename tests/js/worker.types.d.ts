@@ -1,0 +1,3 @@
+// What the server puts before static/worker.js.
+declare const FILES: string[];
+declare const VERSION: string;
