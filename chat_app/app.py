@@ -10,7 +10,6 @@ import asyncio
 import gc
 import logging
 import os
-import resource
 import socket
 import sys
 import time
@@ -46,7 +45,7 @@ from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
 from chat_app.web.control import ControlServer, Dispatch, perform
 from chat_app.web.routes import make_application
-from chat_app.web.server import HEADERS_READ_BYTES, Server
+from chat_app.web.server import DEADLINES, HEADERS_READ_BYTES, Deadlines, Server, room
 
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
@@ -66,8 +65,6 @@ restart that was most of a minute for the last of 5,000. The system's somaxconn 
 INDEX_SECONDS = 1.0
 SEARCHES, SEARCH_SECONDS = 20, 10.0
 """Of an account; who types does not search for every letter."""
-DESCRIPTORS_SHARE = 0.8
-"""Of the descriptors; beyond it sockets are refused and `/healthz` still answers."""
 
 _log = logging.getLogger(__name__)
 
@@ -137,6 +134,7 @@ async def open_app(
     settings: Settings,
     *,
     announce: Callable[[str], None] = lambda line: None,
+    deadlines: Deadlines = DEADLINES,
     turns: Turns | None = None,
 ) -> AsyncIterator[App]:
     """Serves until it is left; `turns` is what the loop tells its turns to.
@@ -152,15 +150,18 @@ async def open_app(
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
         services = await _open_services(settings, stack, turns)
+        lines_limit = room().lines
         server = Server(
             make_application(services),
             chunk_size=4096,
             max_buffer_size=256 * 1024,
             max_header_size=HEADERS_READ_BYTES,
             max_body_size=BODY_LIMIT_BYTES,
-            idle_connection_timeout=30,
-            body_timeout=10,
+            idle_connection_timeout=deadlines.headers_seconds,
+            body_timeout=deadlines.body_seconds,
             xheaders=False,
+            lines_limit=lines_limit,
+            sockets=services.clients,
         )
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
@@ -271,7 +272,7 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
         handshakes=SlidingWindow(settings.failed_handshakes, HANDSHAKE_SECONDS, time.monotonic),
         searches=SlidingWindow(SEARCHES, SEARCH_SECONDS, time.monotonic),
         clock_ms=_now_ms,
-        socket_limit=int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * DESCRIPTORS_SHARE),
+        socket_limit=room().sockets,
     )
     _start_periodic(services, stack)
     return services
@@ -337,7 +338,8 @@ def _bind(settings: Settings) -> list[socket.socket]:
 
 
 def _shown(address: str) -> str:
-    return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(
+    # Only compared with what the settings say; the default is 127.0.0.1
+    return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(  # nosec B104
         address, f"[{address}]" if ":" in address else address
     )
 

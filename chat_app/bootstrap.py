@@ -26,7 +26,7 @@ MODULES = (
 )  # fmt: skip
 TEST_MODULES = (
     *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "pytest_benchmark", "coverage",
-    "hypothesis", "playwright", "websockets", "mypy", "ruff",
+    "hypothesis", "playwright", "websockets", "mypy", "ruff", "bandit",
 )  # fmt: skip
 
 _NETWORK_SIGNS = (
@@ -50,7 +50,7 @@ def enter(command: Sequence[str], *, extra: str = "") -> None:
     if not python.exists() or (_stamp() != _digest() and not _usable(python)):
         _make()
     try:
-        os.execv(python, [str(python), *command])
+        os.execv(python, [str(python), *command])  # nosec B606 # our own arguments, no shell
     except OSError as error:
         fail(f"{python} does not start ({error.strerror}); remove the folder .venv and try again")
 
@@ -98,7 +98,7 @@ def _install(extra: str) -> None:
 def _run(command: list[str], failure: str) -> None:
     """Runs a step quietly; on failure the tool's own reason becomes one line."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PIP_USER", "PIP_TARGET")}
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603 # pip and venv with fixed arguments, no shell
         command, capture_output=True, text=True, errors="replace", env=environment, check=False
     )
     if done.returncode == 0:
@@ -116,7 +116,9 @@ def _usable(python: Path) -> bool:
     if _stamp() == UNFINISHED or not (VENV / "pyvenv.cfg").exists():
         return False
     check = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
-    return subprocess.run([str(python), "-c", check], capture_output=True, check=False).returncode == 0
+    # A fixed command.
+    done = subprocess.run([str(python), "-c", check], capture_output=True, check=False)  # nosec B603
+    return done.returncode == 0
 
 
 def _stamp() -> str | None:

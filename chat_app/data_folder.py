@@ -14,7 +14,7 @@ from typing import Self
 
 from chat_app.settings import SECRET_BYTES, Settings, SettingsError, parse_secrets
 
-SECRET_FILE = "cookie_secret"
+SECRET_FILE = "cookie_secret"  # nosec B105 # a file name
 LOCK_FILE = "lock"
 SOCKET_FILE = "control.sock"
 _SECRET_FILE_LIMIT = 4096  # bytes read at most; a few keys

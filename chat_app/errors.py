@@ -9,7 +9,7 @@ The tree::
         Forbidden     forbidden      known, but not allowed
 
 `ChatError` becomes a frame in `web/socket.py` and an HTTP answer in `web/base.py`, nowhere else. The
-sentences are found for the catalogues, so they stand as literals and name what varies (docs/adr/0004).
+sentences are found for the catalogues, so they stand as literals and name what varies (docs/adr/0009).
 """
 
 from __future__ import annotations

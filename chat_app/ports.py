@@ -172,7 +172,7 @@ class Accounts(Protocol):
         """Another name, from then on that of every message too. Raises `ChatError("taken")`, `NotFound`."""
 
     async def set_password(self, account_id: str, password_hash: str) -> None:
-        """Replace the hash."""
+        """Replace the hash; one-time sign-in links of the account end."""
 
     async def set_role(self, account_id: str, role: Role) -> bool:
         """False, and nothing changed, when it would take the role from the last enabled owner."""
@@ -197,6 +197,9 @@ class Accounts(Protocol):
     ) -> list[str]:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
 
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+        """Another token for the session. False, and nothing changed, when the old one is not its token."""
+
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""
 
@@ -206,7 +209,7 @@ class Accounts(Protocol):
     async def put_token(
         self, token_hash: str, kind: TokenKind, *, account_id: str | None, expires_ms: int
     ) -> None:
-        """Store a one-time token; a `setup` token replaces the earlier ones."""
+        """Store a one-time token; it replaces the earlier ones of its kind for this account."""
 
     async def peek_token(self, token_hash: str, kind: TokenKind, *, now_ms: int) -> tuple[bool, str | None]:
         """(whether it is good, its account) without using it up."""
@@ -240,6 +243,9 @@ class Database(Protocol):
 
     async def backup(self, path: Path) -> None:
         """A consistent copy into a new file with mode 0600, while everything goes on."""
+
+    async def last_backup_ms(self) -> int | None:
+        """When the last backup was made, by whichever process; None when there never was one."""
 
     async def settle(self) -> None:
         """Wait until everything that is queued now is committed and its outcome told."""

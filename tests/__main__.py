@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 if sys.version_info < (3, 11):  # noqa: UP036  (this line is what an older Python gets to say)
     sys.stderr.write(
@@ -38,11 +38,26 @@ def main(arguments: list[str]) -> int:
     bootstrap.enter(["-m", "tests", *arguments], extra="test")
     install_packages()
     install_modules()
+    if arguments == ["security", "--long"]:
+        return finish(name for name, command in long_steps() if run(name, command) != 0)
     if arguments:
         return run("tests", [sys.executable, "-m", "pytest", *in_folder(arguments)])
-    failed = [name for name, command in steps() if run(name, command) != 0]
+    return finish(name for name, command in steps() if run(name, command) != 0)
+
+
+def finish(names: Iterable[str]) -> int:
+    """Runs to the end, then says which failed."""
+    failed = list(names)
     print(f"\nFailed: {', '.join(failed)}." if failed else "\nEverything passed.", flush=True)
     return 1 if failed else 0
+
+
+def long_steps() -> Iterator[tuple[str, list[str]]]:
+    """`security --long`: its tests, a minute of the fuzzer, and a scanner against a running server."""
+    python = [sys.executable, "-m"]
+    yield "tests", [*python, "pytest", "tests/security"]
+    yield "fuzz", [*python, "tests.security.long", "fuzz"]
+    yield "wapiti", [*python, "tests.security.long", "wapiti"]
 
 
 def in_folder(arguments: list[str]) -> list[str]:
@@ -58,6 +73,7 @@ def steps() -> Iterator[tuple[str, list[str]]]:
     yield "format", [*python, "ruff", "format", "--check", "."]
     yield "lint", [*python, "ruff", "check", "."]
     yield "types", [*python, "mypy"]
+    yield "security", [*python, "bandit", "-q", "-c", "pyproject.toml", "-r", "chat_app", "run.py"]
     if not shutil.which("node") and not strict():
         print("\nNo node here: the browser code's types and unit tests are left out.", flush=True)
     else:

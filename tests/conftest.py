@@ -19,6 +19,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from chat_app.app import App, open_app
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load
+from chat_app.web.server import DEADLINES, Deadlines
 
 PASSWORD = "correct horse battery"
 
@@ -46,6 +47,7 @@ class Client:
 
     def __init__(self, connection: WebSocketClientConnection) -> None:
         self.connection = connection
+        self._over = False
         self.frames: list[dict[str, Any]] = []
 
     def send(self, **event: Any) -> None:
@@ -55,8 +57,9 @@ class Client:
         self.connection.write_message(text, binary=binary)
 
     async def receive(self) -> dict[str, Any] | None:
-        raw = await self.connection.read_message()
+        raw = None if self._over else await self.connection.read_message()
         if raw is None:
+            self._over = True  # told once only by the library
             return None
         self.frames.append(json.loads(raw))
         return self.frames[-1]
@@ -154,13 +157,17 @@ def cookie_of(answer: HTTPResponse) -> str:
 
 @pytest.fixture
 def site(io_loop: IOLoop, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """A server on a free port; `@pytest.mark.settings(rate_limit="5")` changes it."""
+    """A server on a free port; `@pytest.mark.settings(rate_limit="5")` changes it, as does
+    `@pytest.mark.deadlines(body_seconds=0.3)`.
+    """
     marker = request.node.get_closest_marker("settings")
     flags: dict[str, str | None] = {"port": "0", "data": str(tmp_path / "data")}
     flags.update(marker.kwargs if marker else {})
     settings = ensure_data(load(flags, {}))
+    hurry = request.node.get_closest_marker("deadlines")
+    deadlines = Deadlines(**hurry.kwargs) if hurry else DEADLINES
     stack = AsyncExitStack()
-    app = io_loop.run_sync(lambda: stack.enter_async_context(open_app(settings)))
+    app = io_loop.run_sync(lambda: stack.enter_async_context(open_app(settings, deadlines=deadlines)))
     site = Site(app, tmp_path / "data")
     yield site
     io_loop.run_sync(site.close)

@@ -19,7 +19,7 @@ START_SECONDS = 60  # after that a server that says nothing is killed, and the t
 
 
 _MADE = (
-    ".git", ".venv", "data", "build", "dist", "*.egg-info", "node_modules", "__pycache__", ".*_cache", ".cache",
+    ".git", ".venv*", "data", "build", "dist", "*.egg-info", "node_modules", "__pycache__", ".*_cache", ".cache",
     ".hypothesis",
 )  # fmt: skip
 

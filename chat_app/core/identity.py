@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Protocol
 
 from chat_app.core.limits import SlidingWindow, address_key
@@ -33,6 +33,12 @@ CONFIRMED_MS = 900_000
 FAILURES_WINDOW_SECONDS = 900
 FAILURES_OF_ACCOUNT = 5
 FAILURES_OF_ADDRESS = 20
+FAILURES_OF_NAME = 100
+"""From all addresses together: guessing from a thousand of them is not a thousand times as quick."""
+FAILURES_OF_DEVICE = 5
+"""Of a browser that was signed in to this account before. It is counted by nothing else, and stopped by
+nothing else: whatever others guess, a person gets in from there.
+"""
 REGISTRATIONS_OF_ADDRESS = 20
 """Accounts made from an address within the same window, while registration is open."""
 
@@ -75,6 +81,8 @@ class Identity:
         window = FAILURES_WINDOW_SECONDS
         self._failures = SlidingWindow(FAILURES_OF_ACCOUNT, window, monotonic)
         self._address_failures = SlidingWindow(FAILURES_OF_ADDRESS, window, monotonic)
+        self._name_failures = SlidingWindow(FAILURES_OF_NAME, window, monotonic)
+        self._device_failures = SlidingWindow(FAILURES_OF_DEVICE, window, monotonic)
         self._registrations = SlidingWindow(REGISTRATIONS_OF_ADDRESS, window, monotonic)
 
     # -- the first owner -------------------------------------------------------------------------------------
@@ -115,19 +123,25 @@ class Identity:
 
     # -- signing in and out ----------------------------------------------------------------------------------
 
-    async def sign_in(self, name: str, password: str, *, address: str, agent: str) -> str:
-        """A session token. Raises `ChatError("bad_credentials")`, whatever was wrong, and `RateLimited`."""
+    async def sign_in(
+        self, name: str, password: str, *, address: str, agent: str, device: tuple[str, str] | None = None
+    ) -> str:
+        """A session token. Raises `ChatError("bad_credentials")`, whatever was wrong, and `RateLimited`.
+
+        `device`: (account, device) of a browser that was signed in before.
+        """
         key = name_key(name[:64])
-        found: tuple[Account, str] | None = None
+        found = await self._accounts.by_name(key)
 
         async def right() -> bool:
-            nonlocal found
-            found = await self._accounts.by_name(key)
             known = await self._verify(found[1] if found else None, password)
             return known and found is not None and not found[0].disabled
 
-        await self._guess(key, address, right, N_("The name or the password is wrong."))
-        assert found is not None
+        if device is not None and (found is None or found[0].id != device[0]):
+            device = None  # another account's
+        await self._guess(key, address, right, N_("The name or the password is wrong."), device=device)
+        if found is None:
+            raise NotFound
         return await self._open(found[0], address=address, agent=agent, password_hash=found[1])
 
     async def link_owner(self, token: str) -> Account | None:
@@ -284,21 +298,35 @@ class Identity:
         )
 
     async def _guess(
-        self, key: str, address: str, right: Callable[[], Awaitable[bool]], sentence: str
+        self,
+        key: str,
+        address: str,
+        right: Callable[[], Awaitable[bool]],
+        sentence: str,
+        *,
+        device: tuple[str, str] | None = None,
     ) -> None:
         """Ask `right`, counting wrong guesses only; counted before, so that none are tried side by side."""
-        place = address_key(address)
-        if wait := max(self._failures.peek((key, place)), self._address_failures.peek(place)):
+        counts = self._counts(key, address_key(address), device)
+        if wait := max(window.peek(by) for window, by in counts):
             raise RateLimited("Too many wrong passwords. Try again later.", retry_after=wait)
-        self._failures.take((key, place))
-        self._address_failures.take(place)
+        for window, by in counts:
+            window.take(by)
         wrong = False
         try:
             wrong = not await right()
         finally:
             if not wrong:
-                self._failures.refund((key, place))
-                self._address_failures.refund(place)
+                for window, by in counts:
+                    window.refund(by)
         if wrong:
             raise ChatError("bad_credentials", sentence)
-        self._failures.clear((key, place))
+        counts[0][0].clear(counts[0][1])
+
+    def _counts(
+        self, key: str, place: str, device: tuple[str, str] | None
+    ) -> list[tuple[SlidingWindow, Hashable]]:
+        """What a guess counts towards; the first is forgotten when one was right."""
+        if device is not None:
+            return [(self._device_failures, device)]
+        return [(self._failures, (key, place)), (self._address_failures, place), (self._name_failures, key)]

@@ -10,6 +10,7 @@ import re
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 
 _TAGS = {"p", "br", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 _RULES = ["paragraph", "text", "newline", "escape", "backticks", "emphasis", "link", "autolink", "linkify",
@@ -24,6 +25,23 @@ _markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "maxNesting": 1
 )
 assert _markdown.linkify is not None
 _markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+_ABSOLUTE = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+
+
+def _whole_links(state: StateCore) -> None:
+    """`[x]()` is a link without an address for the parser: it stays its text."""
+    for block in state.tokens:
+        bad = False
+        for token in block.children or ():
+            if token.type == "link_open":
+                bad = not _ABSOLUTE.match(str(token.attrGet("href") or ""))
+            if bad and token.type in ("link_open", "link_close"):
+                token.type, token.tag, token.attrs = "text", "", {}
+
+
+# Others stay text. nh3 alone would leave those without a scheme, which lead to pages of this site.
+_markdown.validateLink = lambda url: _ABSOLUTE.match(url) is not None  # type: ignore[method-assign]
+_markdown.core.ruler.push("whole_links", _whole_links)
 
 
 def render(text: str) -> str | None:

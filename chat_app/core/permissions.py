@@ -12,7 +12,7 @@ from chat_app.models import ROLES, Account, Role, Standing
 Action = Literal[
     "read", "post", "edit", "delete", "react", "here",
     "create_room", "moderate", "pin", "manage", "add_members", "leave",
-    "manage_accounts", "create_join_link", "manage_rooms",
+    "manage_accounts", "create_join_link", "manage_rooms", "see_security",
 ]  # fmt: skip
 RANK: dict[Role, int] = {role: rank for rank, role in enumerate(reversed(ROLES))}
 _PUBLIC = Standing()
@@ -44,6 +44,8 @@ def allows(
             return True
         case "manage_accounts" | "create_join_link" | "manage_rooms":
             return rank >= RANK["admin"]
+        case "see_security":
+            return rank >= RANK["owner"]
         case _:
             sees = room.kind == "public" or room.member
             return sees and _allows_in(action, rank, room)

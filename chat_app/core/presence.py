@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 GATHER_SECONDS = 1.0
 LEAVE_SECONDS = 5.0
 TYPING_SECONDS = 5.0
+TYPING_PAUSE_SECONDS = 2.0
+"""Somebody is told to be typing once in this time, from however many tabs."""
 
 
 class People:
@@ -36,6 +38,8 @@ class People:
         self._told_at = -GATHER_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._typing: dict[str, float] = {}
+        self._typing_told_at = -GATHER_SECONDS
+        self._typing_timer: asyncio.TimerHandle | None = None
         self._sorted: list[tuple[str, str]] = []
         """(case folded name, name) of who is here, in order: with 1,000 of them sorting anew would tell."""
         self._users: Raw | None = None
@@ -101,11 +105,19 @@ class People:
         return self._everyone
 
     def type(self, account: Account) -> None:
-        """Somebody types; gone after 5 s, or with the message."""
-        now = asyncio.get_running_loop().time()
+        """Somebody types; gone after 5 s, or with the message. Told at once, further ones within a second
+        together.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._typing.get(account.name, 0.0) > now + TYPING_SECONDS - TYPING_PAUSE_SECONDS:
+            return
         self._typing = {name: until for name, until in self._typing.items() if until > now}
         self._typing[account.name] = now + TYPING_SECONDS
-        self._room.tell(event_frame(TypingFrame(self._room.info.slug, sorted(self._typing))), presence=False)
+        if now >= self._typing_told_at + GATHER_SECONDS:
+            self._tell_typing()
+        elif self._typing_timer is None:
+            self._typing_timer = loop.call_at(self._typing_told_at + GATHER_SECONDS, self._tell_typing)
 
     def typed(self, account: Account) -> None:
         """The message is there: its author types no longer."""
@@ -113,9 +125,24 @@ class People:
 
     def close(self) -> None:
         """No timer is left behind."""
+        self._cancel()
+        if self._typing_timer is not None:
+            self._typing_timer.cancel()
+            self._typing_timer = None
+
+    def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _tell_typing(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._typing_timer = None
+        self._typing = {name: until for name, until in self._typing.items() if until > now}
+        if not self._typing:  # their messages came meanwhile
+            return
+        self._typing_told_at = now
+        self._room.tell(event_frame(TypingFrame(self._room.info.slug, sorted(self._typing))), presence=False)
 
     def _arrange(self) -> None:
         """One timer for whatever comes first: telling what gathered, or somebody's leaving."""
@@ -126,7 +153,7 @@ class People:
         due = [] if not (self._joined or self._left) else [self._told_at + GATHER_SECONDS]
         if self._leaving:
             due.append(next(iter(self._leaving.values())))
-        self.close()
+        self._cancel()
         if due:
             self._timer = loop.call_at(min(due), self._on_timer)
 

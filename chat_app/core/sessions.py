@@ -29,6 +29,11 @@ KNOWN_LIMIT = 50_000
 AGENT_LIMIT = 200
 TOKEN_LIMIT = 128
 
+RENEWED_MS = 60_000
+"""How long a replaced token still opens: what the browser had asked before it got the new one."""
+RENEWED_LIMIT = 1_000
+"""Replaced tokens remembered; beyond it the oldest is worthless at once."""
+
 SIGNED_OUT = 4401
 DISABLED = 4403
 
@@ -56,6 +61,7 @@ class Sessions:
         self._cache: dict[str, tuple[Session, Account]] = {}
         self._generation = 0
         self._seen: dict[str, int] = {}
+        self._replaced: dict[str, tuple[str, int]] = {}  # old digest: (new digest, until)
         self._known: dict[
             str, tuple[int, int]
         ] = {}  # by id: (absolute end, last seen), used last stands last
@@ -84,7 +90,7 @@ class Sessions:
         if len(token) > TOKEN_LIMIT:
             return None
         key = digest(token)
-        found = self._cache.get(key) or await self._read(key)
+        found = self._cache.get(key) or await self._read(key) or await self._read_replaced(key)
         if found is None:
             return None
         session, account = found
@@ -96,6 +102,20 @@ class Sessions:
             self._seen[session.id] = seen_ms = now
         self._note(session.id, session.expires_ms, seen_ms)
         return structs.replace(session, last_seen_ms=seen_ms), account
+
+    async def renew(self, session: Session, token: str) -> str | None:
+        """Another token in place of `token`; the session and its open sockets go on.
+
+        None when `token` was replaced already: a request beside this one told the browser the new one.
+        """
+        old, fresh = digest(token), new_token()
+        if not await self._accounts.renew_session(session.id, old, digest(fresh)):
+            return None
+        self.forget(session.account_id)
+        while len(self._replaced) >= RENEWED_LIMIT:
+            del self._replaced[next(iter(self._replaced))]
+        self._replaced[old] = digest(fresh), self._clock_ms() + RENEWED_MS
+        return fresh
 
     def has_ended(self, session_id: str) -> bool:
         """Whether the session of an open socket reached its absolute end; an open socket is use of it."""
@@ -166,6 +186,15 @@ class Sessions:
         while len(self._known) >= KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
         self._known[session_id] = (expires_ms, seen_ms)
+
+    async def _read_replaced(self, key: str) -> tuple[Session, Account] | None:
+        newer, until_ms = self._replaced.get(key, ("", 0))
+        if not newer:
+            return None
+        if self._clock_ms() >= until_ms:
+            del self._replaced[key]
+            return None
+        return self._cache.get(newer) or await self._read(newer)
 
     async def _read(self, key: str) -> tuple[Session, Account] | None:
         while True:

@@ -110,7 +110,7 @@ class Password(AccountHandler):
         except ChatError as error:
             await self.show(password_error=error)
             return
-        self.open_cookie(token)
+        self.open_cookie(token, self.me.role)
         self.go("/account?notice=password")
 
 

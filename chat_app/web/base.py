@@ -17,10 +17,19 @@ from tornado.web import HTTPError, RequestHandler
 
 from chat_app.core.limits import address_key
 from chat_app.core.permissions import allows
-from chat_app.errors import ChatError
+from chat_app.errors import Busy, ChatError
 from chat_app.logs import log_event
-from chat_app.models import Account, Session
-from chat_app.web.gate import COOKIE_DAYS, cookie_name, local_path, peer, session_token
+from chat_app.models import Account, Role, Session
+from chat_app.web.gate import (
+    COOKIE_DAYS,
+    DEVICE_DAYS,
+    cookie_name,
+    device_cookie_name,
+    forwarded_by,
+    local_path,
+    peer,
+    signed_value,
+)
 from chat_app.web.languages import Language
 from chat_app.web.packing import pack, takes_gzip
 from chat_app.web.refusals import Problem, problem_of, status_of, whole_seconds, words_of
@@ -66,7 +75,11 @@ class BaseHandler(RequestHandler):
         self.services = services
         self.session: Session | None = None
         self.account: Account | None = None
+        self.token = self.cookie_role = ""  # nosec B105 # nobody yet
         self.client_address, self.scheme = peer(self.request, services.settings.trusted_proxies)
+        services.state.forwarded_by = (
+            forwarded_by(self.request, services.settings.trusted_proxies) or services.state.forwarded_by
+        )
         self.remote = address_key(self.client_address)
         for name in ("Origin", "Referer"):
             try:
@@ -96,6 +109,7 @@ class BaseHandler(RequestHandler):
         if self.request.method not in _SAFE_METHODS:
             self._check_post()
         await self.authenticate()
+        await self._renew_cookie()
         self._check_access()
 
     def check_trusted_origin(self, origin: str) -> bool:
@@ -123,7 +137,9 @@ class BaseHandler(RequestHandler):
 
     async def authenticate(self) -> None:
         """Set `session` and `account` when the cookie is a living session's."""
-        token = session_token(self.request, cookie_name(self.scheme), self.settings["cookie_secret"])
+        held = signed_value(self.request, cookie_name(self.scheme), self.settings["cookie_secret"])
+        token, _, self.cookie_role = (held or "").partition(".")
+        self.token = token
         found = await self.services.identity.authenticate(token) if token else None
         self.session, self.account = found or (None, None)
         self.current_user = self.account
@@ -172,13 +188,46 @@ class BaseHandler(RequestHandler):
         except UnicodeDecodeError:
             raise HTTPError(400) from None
 
-    def open_cookie(self, token: str) -> None:
-        """Give the browser a session's token."""
-        name = cookie_name(self.scheme)
+    def open_cookie(self, token: str, role: Role) -> None:
+        """Give the browser a session's token, and the role under which it got it."""
+        self._set_cookie(cookie_name(self.scheme), f"{token}.{role}", days=COOKIE_DAYS)
+
+    def device(self) -> tuple[str, str] | None:
+        """(account, device) of a browser that was signed in before, as its cookie tells; None for others.
+
+        It signs nobody in: guesses of this browser are counted apart from everybody else's.
+        """
+        keys = self.settings["cookie_secret"]
+        held = signed_value(self.request, device_cookie_name(self.scheme), keys, days=DEVICE_DAYS)
+        account, _, device = (held or "").partition(".")
+        return (account, device) if account and device else None
+
+    def _know_device(self) -> None:
+        """A page for who is signed in: from now on this browser is known for the account.
+
+        The device is named after the session, so that one session makes one device and no more.
+        """
+        device = self.device()
+        if self.account and self.session and (device is None or device[0] != self.account.id):
+            name = device_cookie_name(self.scheme)
+            self._set_cookie(name, f"{self.account.id}.{self.session.id}", days=DEVICE_DAYS)
+
+    def _set_cookie(self, name: str, value: str, *, days: int) -> None:
         self.set_signed_cookie(
-            name, token, expires_days=COOKIE_DAYS, version=2, path="/", httponly=True,
+            name, value, expires_days=days, version=2, path="/", httponly=True,
             samesite="Lax", secure=self.scheme == "https",
         )  # fmt: skip
+
+    async def _renew_cookie(self) -> None:
+        """The role changed since the browser got its token: it gets another one (a busy store: next time)."""
+        if self.account is None or self.session is None or self.cookie_role == self.account.role:
+            return
+        try:
+            token = await self.services.identity.sessions.renew(self.session, self.token)
+        except Busy:
+            return
+        if token is not None:
+            self.open_cookie(token, self.account.role)
 
     def drop_cookie(self) -> None:
         """Take it away again."""
@@ -198,6 +247,7 @@ class BaseHandler(RequestHandler):
         if http_status is not None:
             self.set_status(http_status)
         language = self.language
+        self._know_device()
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Language", language.code)
         self.set_header("Vary", "Accept-Language")

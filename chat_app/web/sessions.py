@@ -25,11 +25,13 @@ class SignInHandler(BaseHandler):
         """Signed in by `way`: a new cookie, the end of the session there was, one line in the log."""
         if self.session is not None:
             await self.services.identity.sign_out(self.session)
-        self.open_cookie(token)
-        self.services.metrics.sign_ins.labels("ok").inc()
         found = await self.services.identity.authenticate(token)
-        account = found[1].id if found else None
-        log_event(_log, "sign_in.ok", way=way, account=account, address=self.client_address)
+        if found is None:  # ended in this very moment
+            self.go("/login")
+            return
+        self.open_cookie(token, found[1].role)
+        self.services.metrics.sign_ins.labels("ok").inc()
+        log_event(_log, "sign_in.ok", way=way, account=found[1].id, address=self.client_address)
         self.go(to)
 
     def count_refusal(self, error: ChatError, way: str) -> None:
@@ -77,7 +79,11 @@ class Login(SignInHandler):
         name, target = self.field("name"), local_path(self.field("next"))
         try:
             token = await self.services.identity.sign_in(
-                name, self.field("password"), address=self.client_address, agent=self.agent
+                name,
+                self.field("password"),
+                address=self.client_address,
+                agent=self.agent,
+                device=self.device(),
             )
         except ChatError as error:
             self.count_refusal(error, "password")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import uuid
 from typing import Any
 
@@ -24,6 +25,7 @@ from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.wire import Wire, upgrade_protocol
 
 _log = logging.getLogger("chat_app.connection")
+_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")  # base64 of 16 bytes
 
 
 class ChatSocket(BaseHandler, WebSocketHandler):
@@ -49,6 +51,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self._check_counts()
         if self.services.state.draining:
             self._refuse(503)
+        self._check_handshake()
 
     def check_origin(self, origin: str) -> bool:
         """The same allow-list again, where Tornado asks."""
@@ -121,6 +124,12 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             or (of_address and connections.count_of_address(self.remote) >= of_address)
         ):
             self._refuse(429)
+
+    def _check_handshake(self) -> None:
+        """What Tornado lets pass: HTTP/1.0, and a key that is not 16 bytes (RFC 6455 section 4.1)."""
+        key = self.request.headers.get("Sec-WebSocket-Key")
+        if self.request.version != "HTTP/1.1" or (key is not None and not _KEY.fullmatch(key.strip())):
+            self._refuse(400)
 
     def _refuse(self, status: int) -> None:
         self.services.metrics.handshakes.labels(str(status)).inc()

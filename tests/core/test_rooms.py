@@ -382,6 +382,7 @@ def test_a_rename_is_told_as_one_leaving_and_one_joining() -> None:
         room.people.type(ann.account)
         ann.account = msgspec.structs.replace(ann.account, name="Anna")
         room.people._told_at -= GATHER_SECONDS
+        room.people._typing_told_at -= GATHER_SECONDS
         room.people.rename(ann.account)
         room.people.type(ann.account)
         await flushed(room)

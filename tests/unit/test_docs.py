@@ -145,3 +145,11 @@ def test_licence_is_the_one_of_the_metadata() -> None:
     assert setup["metadata"]["license"] == "MIT"
     assert text("LICENSE").startswith("MIT License")
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", text("docs/security.md")))
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("**/test_*.py")]
+    found = {name for source in sources for name in re.findall(r"def (test_\w+)\(", source)}
+    assert len(named) > 50
+    assert named <= found

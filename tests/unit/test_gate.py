@@ -9,7 +9,7 @@ import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import create_signed_value
 
-from chat_app.web.gate import cookie_name, local_path, peer, session_token, signing_keys
+from chat_app.web.gate import cookie_name, local_path, peer, signed_value, signing_keys
 from chat_app.web.services import hosts_of
 from chat_app.web.templates import load_assets
 
@@ -89,7 +89,7 @@ def signed(value: str = "token", *, name: str = "session", key: bytes = NEW, at:
 
 
 def read(*cookies: str, secrets: tuple[bytes, ...] = (NEW,)) -> str | None:
-    return session_token(request(Cookie=list(cookies)), "session", signing_keys(secrets)[0])
+    return signed_value(request(Cookie=list(cookies)), "session", signing_keys(secrets)[0])
 
 
 def test_the_cookie_is_read_with_or_without_quotes() -> None:

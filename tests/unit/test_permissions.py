@@ -15,6 +15,7 @@ def account(role: Role, *, disabled: bool = False) -> Account:
 ALL = ROLES
 STAFF: tuple[Role, ...] = ("owner", "admin", "moderator")
 ADMINS: tuple[Role, ...] = ("owner", "admin")
+OWNER: tuple[Role, ...] = ("owner",)
 NOBODY: tuple[Role, ...] = ()
 
 PUBLIC = Standing()
@@ -46,6 +47,7 @@ OTHERS = Standing("direct")
         ("manage_accounts", ADMINS, ADMINS, ADMINS, ADMINS, ADMINS, ADMINS, ADMINS),
         ("create_join_link", ADMINS, ADMINS, ADMINS, ADMINS, ADMINS, ADMINS, ADMINS),
         ("manage_rooms", ADMINS, ADMINS, ADMINS, ADMINS, ADMINS, ADMINS, ADMINS),
+        ("see_security", OWNER, OWNER, OWNER, OWNER, OWNER, OWNER, OWNER),
     ],
 )
 def test_each_action_belongs_to_some_roles_in_each_kind_of_room(

@@ -87,12 +87,13 @@ def test_without_arguments_everything_is_checked(monkeypatch: pytest.MonkeyPatch
     assert entered == ["test", "-m", "tests"]
     lines = [" ".join(command).removeprefix(f"{sys.executable} -m ") for command in runs]
     assert lines[:3] == ["ruff format --check .", "ruff check .", "mypy"]
-    assert [line.rpartition("/")[2] for line in lines[3:6]] == [f"{name}.json" for name in suite.PROJECTS]
-    assert lines[6].startswith("node --test ")
-    assert lines[7] == "pytest --cov --cov-report=term"
+    assert lines[3] == "bandit -q -c pyproject.toml -r chat_app run.py"
+    assert [line.rpartition("/")[2] for line in lines[4:7]] == [f"{name}.json" for name in suite.PROJECTS]
+    assert lines[7].startswith("node --test ")
+    assert lines[8] == "pytest --cov --cov-report=term"
 
 
-@pytest.mark.parametrize("failing", ["format", "check", "mypy", "--project", "node", "pytest"])
+@pytest.mark.parametrize("failing", ["format", "check", "mypy", "bandit", "--project", "node", "pytest"])
 def test_one_failure_fails_it_and_the_rest_still_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failing: str
 ) -> None:
@@ -129,6 +130,14 @@ def test_the_name_of_a_folder_stands_for_its_tests(
     machine = Machine(monkeypatch, "chromium", "redis-server")
     assert suite.main(given) == 0
     assert machine.runs[-1] == [sys.executable, "-m", "pytest", *passed_on]
+
+
+def test_the_long_run_of_security_fuzzes_and_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, "chromium", "redis-server", "node")
+    machine.codes["fuzz"] = 77
+    assert suite.main(["security", "--long"]) == 1
+    lines = [" ".join(command).removeprefix(f"{sys.executable} -m ") for command in machine.runs[1:]]
+    assert lines == ["pytest tests/security", "tests.security.long fuzz", "tests.security.long wapiti"]
 
 
 def test_without_node_its_tests_are_left_out_but_not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,15 @@
-"""A page as a browser reads it: its fields with their labels, what describes them, its ids."""
+"""Pages as a browser reads them: fields with their labels, ids, what an answer says and where it leads."""
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from tornado.httpclient import HTTPResponse
+
+from tests.conftest import Site
 
 
 @dataclass
@@ -49,3 +53,33 @@ class Page(HTMLParser):
         """The one field of this name."""
         (found,) = [each for each in self.fields if each.get("name") == name and "readonly" not in each]
         return found
+
+
+def text(answer: HTTPResponse) -> str:
+    return html.unescape(answer.body.decode())
+
+
+def alert(answer: HTTPResponse) -> str | None:
+    found = re.search(r'role="alert">(.*?)<', text(answer))
+    return found and found[1]
+
+
+def link_in(answer: HTTPResponse, kind: str) -> str:
+    found = re.search(rf'value="http://[^/"]+(/{kind}/[^"]+)"', text(answer))
+    assert found is not None
+    return found[1]
+
+
+def to(answer: HTTPResponse) -> tuple[int, str | None]:
+    return answer.code, answer.headers.get("Location")
+
+
+async def account_id(site: Site, name: str) -> str:
+    return next(a.id for a in await site.app.services.administration.list_users() if a.name == name)
+
+
+async def invitation(site: Site, cookie: str, *, role: str = "member", uses: str = "5") -> str:
+    """The path of a new invitation, as the page shows it."""
+    made = await site.post("/join-links", {"role": role, "uses": uses, "days": "7"}, cookie=cookie)
+    assert made.code == 303
+    return link_in(await site.get(made.headers["Location"], cookie=cookie), "join")

@@ -124,3 +124,25 @@ async def answered(site: Site, request: bytes) -> tuple[int, dict[str, str]]:
     status, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(": ") for line in lines if line)
     return int(status.split()[1]), {name.lower(): value for name, _, value in pairs}
+
+
+async def raw(site: Site, request: bytes) -> bytes:
+    """What comes back for bytes that no client library would send."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.app.port)
+    try:
+        writer.write(request)
+        return await reader.readuntil(b"\r\n\r\n")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def status_of(site: Site, request: str) -> int:
+    return (await answered(site, request.replace("\n", "\r\n").encode("latin-1")))[0]
+
+
+def request_of(site: Site, method: str, path: str, *headers: str, body: str = "") -> str:
+    lines = [f"{method} {path} HTTP/1.1", f"Host: localhost:{site.app.port}", *headers]
+    if body or method == "POST":
+        lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+    return "\n".join([*lines, "", body])

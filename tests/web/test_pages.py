@@ -1,61 +1,18 @@
 """Pages and forms as a browser without JavaScript meets them, over real HTTP and SQLite."""
 
 import asyncio
-import html
 import json
 import re
 from collections.abc import Mapping
 
 import pytest
-from tornado.httpclient import HTTPResponse
-from tornado.web import RequestHandler
 
-from chat_app.web.routes import ROUTES, check_access
 from tests.conftest import PASSWORD, Site, cookie_of
+from tests.web.pages import account_id, alert, invitation, link_in, text, to
+from tests.web.raw import raw
 
 OPEN = pytest.mark.settings(registration="open")
 CLOSED = pytest.mark.settings(registration="closed")
-
-
-def text(answer: HTTPResponse) -> str:
-    return html.unescape(answer.body.decode())
-
-
-def alert(answer: HTTPResponse) -> str | None:
-    found = re.search(r'role="alert">(.*?)<', text(answer))
-    return found and found[1]
-
-
-def link_in(answer: HTTPResponse, kind: str) -> str:
-    found = re.search(rf'value="http://[^/"]+(/{kind}/[^"]+)"', text(answer))
-    assert found is not None
-    return found[1]
-
-
-def to(answer: HTTPResponse) -> tuple[int, str | None]:
-    return answer.code, answer.headers.get("Location")
-
-
-async def account_id(site: Site, name: str) -> str:
-    return next(a.id for a in await site.app.services.administration.list_users() if a.name == name)
-
-
-async def invitation(site: Site, cookie: str, *, role: str = "member", uses: str = "5") -> str:
-    """The path of a new invitation, as the page shows it."""
-    made = await site.post("/join-links", {"role": role, "uses": uses, "days": "7"}, cookie=cookie)
-    assert made.code == 303
-    return link_in(await site.get(made.headers["Location"], cookie=cookie), "join")
-
-
-async def raw(site: Site, request: bytes) -> bytes:
-    """What comes back for bytes that no client library would send."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.app.port)
-    try:
-        writer.write(request)
-        return await reader.readuntil(b"\r\n\r\n")
-    finally:
-        writer.close()
-        await writer.wait_closed()
 
 
 # -- the first owner, signing in and out --------------------
@@ -87,116 +44,12 @@ async def test_the_setup_page_makes_the_owner_once(site: Site) -> None:
 
 
 @pytest.mark.gen_test
-async def test_the_cookie_is_kept_from_scripts_and_other_sites(site: Site) -> None:
-    await site.account("Masa")
-    (cookie,) = (await site.post("/login", {"name": "masa", "password": PASSWORD})).headers.get_list(
-        "Set-Cookie"
-    )
-    name, *attributes = [part.strip() for part in cookie.split(";")]
-    assert name.startswith("session=")
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} < set(attributes) and "Secure" not in attributes
-
-
-@pytest.mark.settings(trusted_proxies="127.0.0.1,::1")
-@pytest.mark.gen_test
-async def test_over_https_the_cookie_has_the_host_prefix_and_there_is_no_fallback(site: Site) -> None:
-    plain = await site.account("Masa")
-    fields = {"name": "Masa", "password": PASSWORD}
-    answer = await site.post("/login", fields, X_Forwarded_Proto="https")
-    (cookie,) = answer.headers.get_list("Set-Cookie")
-    assert cookie.startswith("__Host-session=") and "; Secure" in cookie and "; Path=/" in cookie
-    assert answer.headers["Strict-Transport-Security"]
-    secure = cookie_of(answer)
-    assert (await site.get("/session", cookie=secure, X_Forwarded_Proto="https")).code == 200
-    assert (await site.get("/session", cookie=secure)).code == 401
-    assert (await site.get("/session", cookie=plain, X_Forwarded_Proto="https")).code == 401
-
-
-@pytest.mark.gen_test
-async def test_wrong_and_unknown_are_answered_alike(site: Site) -> None:
-    await site.account("Masa")
-    answers = [await site.post("/login", {"name": name, "password": "x" * 12}) for name in ("Masa", "nobody")]
-    bodies = {text(answer).replace("nobody", "Masa") for answer in answers}
-    assert [answer.code for answer in answers] == [401, 401] and len(bodies) == 1
-    assert alert(answers[0]) and "x" * 12 not in text(answers[0])
-
-
-@pytest.mark.gen_test
-async def test_after_five_wrong_passwords_one_has_to_wait(site: Site) -> None:
-    await site.account("Masa")
-    for _ in range(5):
-        assert (await site.post("/login", {"name": "Masa", "password": "x" * 12})).code == 401
-    answer = await site.post("/login", {"name": "Masa", "password": PASSWORD})
-    assert answer.code == 429 and 890 < int(answer.headers["Retry-After"]) <= 900
-    assert "Set-Cookie" not in answer.headers
-
-
-@pytest.mark.gen_test
-async def test_a_sign_in_goes_on_to_a_path_of_this_site_only(site: Site) -> None:
-    await site.account("Masa")
-    fields = {"name": "Masa", "password": PASSWORD}
-    for target, path in (
-        ("/rooms/lobby?before=3", "/rooms/lobby?before=3"), ("//e", "/"), ("/\\e", "/"), ("https:e", "/"),
-        ("javascript:alert(1)", "/"), ("/\r\nX: y", "/"), ("/ä", "/%C3%A4"),
-    ):  # fmt: skip
-        assert to(await site.post("/login", fields | {"next": target})) == (303, path)
-
-
-@pytest.mark.gen_test
-async def test_signing_in_again_ends_the_session_before(site: Site) -> None:
-    first = await site.account("Masa")
-    answer = await site.post("/login", {"name": "Masa", "password": PASSWORD}, cookie=first)
-    assert cookie_of(answer) != first
-    assert (await site.get("/session", cookie=first)).code == 401
-    assert to(await site.get("/login?next=/account", cookie=cookie_of(answer))) == (303, "/account")
-
-
-@pytest.mark.gen_test
-async def test_signing_out_ends_the_session_and_its_sockets(site: Site) -> None:
-    cookie = await site.account("Masa")
-    client = await site.join(cookie)
-    answer = await site.post("/logout", {}, cookie=cookie)
-    assert to(answer) == (303, "/login")
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
-    assert await client.closed() == 4401
-    assert (await site.get("/session", cookie=cookie)).code == 401
-    assert to(await site.post("/logout", {})) == (303, "/login")
-
-
-@pytest.mark.gen_test
 async def test_an_address_for_posts_only_says_so(site: Site) -> None:
     cookie = await site.account("Masa")
     for path in ("/logout", "/account/password", "/register"):
         answer = await site.get(path, cookie=cookie)
         assert (answer.code, answer.headers["Allow"]) == (405, "POST")
     assert (await site.post("/account", {}, cookie=cookie)).headers["Allow"] == "GET, HEAD"
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        "session=x",
-        'session="',
-        "session=\xff\xfe",
-        "session=2|1:0|10:1|7:session|4:eHg=|0",
-        "session=a; session=b",
-    ],
-)
-@pytest.mark.gen_test
-async def test_a_cookie_that_is_none_is_nobodys_and_no_error(site: Site, cookie: str) -> None:
-    head = b"GET /session HTTP/1.1\r\nHost: localhost:%d\r\nCookie: %s\r\n\r\n"
-    answer = await raw(site, head % (site.app.port, cookie.encode("latin-1")))
-    assert answer.startswith(b"HTTP/1.1 401 ")
-
-
-@pytest.mark.gen_test
-async def test_the_cookie_given_twice_is_not_signed_in(site: Site) -> None:
-    cookie = await site.account("Masa")
-    assert (await site.get("/session", cookie=f"{cookie}; {cookie}")).code == 401
-    head = (
-        f"GET /session HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n" + f"Cookie: {cookie}\r\n" * 2 + "\r\n"
-    )
-    assert (await raw(site, head.encode())).startswith(b"HTTP/1.1 401 ")
 
 
 # -- making an account --------------------
@@ -539,109 +392,12 @@ async def test_administration_asks_for_the_password_after_a_sign_in_link(site: S
 
 
 @pytest.mark.gen_test
-async def test_posts_come_from_this_site(site: Site) -> None:
-    cookie = await site.account("Masa")
-    port = site.app.port
-    for headers in (
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Origin": f"https://localhost:{port}"},
-        {"Origin": "http://localhost"},
-        {"Origin": f"http://localhost:{port}.evil.tld"},
-        {"Origin": f"http://localhost:{port}@evil.tld"},
-        {"Origin": "http://[::1"},
-        {"Origin": "http://evil.example", "Sec_Fetch_Site": "same-origin"},
-        {"Origin": site.url, "Sec_Fetch_Site": "cross-site"},
-        {"Origin": site.url, "Sec_Fetch_Site": "same-site"},
-    ):
-        for path in ("/logout", "/login", "/rooms", "/account/password", "/join-links"):
-            assert (await site.post(path, {}, cookie=cookie, **headers)).code == 403, (path, headers)
-    assert (await site.get("/session", cookie=cookie)).code == 200
-    assert (await site.post("/rooms", {}, cookie=cookie, Origin=site.url.upper())).code == 400
-
-
-@pytest.mark.gen_test
-async def test_a_post_with_a_cookie_says_where_it_comes_from(site: Site) -> None:
-    cookie = await site.account("Masa")
-    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n"
-    head = f"POST /rooms HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n"
-    for headers, status in (
-        (f"Cookie: {cookie}\r\n", 403),
-        (f"Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n", 400),
-        (f"Cookie: {cookie}\r\nOrigin: {site.url}\r\nOrigin: http://evil.example\r\n", 403),
-        ("", 303),
-    ):
-        answer = await raw(site, (head + headers + form).encode())
-        assert answer.split()[1] == str(status).encode(), headers
-
-
-@pytest.mark.gen_test
-async def test_only_the_sites_own_host_is_answered(site: Site) -> None:
-    cookie = await site.account("Masa")
-    for path in ("/", "/login", "/rooms/lobby", "/static/js/main.js", "/nowhere"):
-        assert (await site.get(path, cookie=cookie, Host="evil.example")).code == 403
-    for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200)):
-        assert (await site.get(path, Host="evil.example")).code == status
-    assert (await site.get("/login", Host=f"LOCALHOST:{site.app.port}")).code == 200
-    assert (await raw(site, b"GET /login HTTP/1.0\r\n\r\n")).split()[1] in (b"400", b"403")
-
-
-@pytest.mark.gen_test
-async def test_every_answer_has_the_security_headers(site: Site) -> None:
-    cookie = await site.account("Masa")
-    for path in (
-        "/",
-        "/login",
-        "/rooms/lobby",
-        "/session",
-        "/nowhere",
-        "/static/js/main.js",
-        "/static/no.js",
-        "/healthz",
-    ):
-        headers = (await site.get(path, cookie=cookie)).headers
-        scripts = "frame-ancestors 'none'" if path == "/static/js/main.js" else "script-src 'self' 'sha256-"
-        assert headers["Content-Security-Policy"].startswith(f"default-src 'none'; {scripts}")
-        assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
-        assert (
-            headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
-        )
-        assert headers["Server"] == "roomlog"
-        if not path.startswith("/static"):
-            assert headers["Cache-Control"] == "no-store"
-
-
-@pytest.mark.gen_test
-async def test_static_files_are_kept_by_version_and_nothing_else_is_reached(site: Site) -> None:
-    page = text(await site.get("/login"))
-    versioned = re.search(r'src="(/static/js/main\.js\?v=[0-9a-f]+)"', page)
-    assert versioned is not None
-    answer = await site.get(versioned[1])
-    assert answer.code == 200 and "max-age" in answer.headers["Cache-Control"]
-    assert (await site.get("/favicon.ico")).headers["Content-Type"] == "image/svg+xml"
-    head = "GET %s HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
-    for path in ("/static/../setup.cfg", "/static/%2e%2e/setup.cfg", "/static/..%2fsetup.cfg", "/static/%00", "/static/a%00b",
-                 "/static/", "/static//etc/passwd"):  # fmt: skip
-        assert (await raw(site, (head % (path, site.app.port)).encode())).split()[1] in (b"403", b"404"), path
-
-
-@pytest.mark.gen_test
 async def test_what_is_no_page_is_a_page_that_says_so(site: Site) -> None:
     answer = await site.get("/nowhere")
     assert answer.code == 404 and "<h1>Page not found</h1>" in text(answer)
     assert (await site.get("/rooms/lobby%0a")).code == 404
     trace = f"TRACE / HTTP/1.1\r\nHost: localhost:{site.app.port}\r\n\r\n".encode()
     assert (await raw(site, trace)).startswith(b"HTTP/1.1 405 ")
-
-
-@pytest.mark.gen_test
-async def test_forms_that_are_none_are_refused(site: Site) -> None:
-    many = {f"field{number}": "x" for number in range(51)}
-    assert (await site.post("/login", many)).code == 400
-    body = b"name=%FF%FE&password=x"
-    head = f"POST /login HTTP/1.1\r\nHost: localhost:{site.app.port}\r\nContent-Length: {len(body)}\r\n"
-    head += "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-    assert (await raw(site, head.encode() + body)).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.gen_test
@@ -715,10 +471,3 @@ async def test_metrics_are_for_who_has_the_token(site: Site) -> None:
         ("Bearer let-me-in", 200), ("bearer let-me-in", 200), ("Bearer other", 404), ("Basic let-me-in", 404), ("", 404),
     ):  # fmt: skip
         assert (await site.get("/metrics", Authorization=authorization, **far)).code == status
-
-
-def test_every_handler_says_who_may_call_it() -> None:
-    for pattern, handler in ROUTES:
-        check_access(pattern, handler)
-    with pytest.raises(TypeError):
-        check_access("/x", type("Forgotten", (RequestHandler,), {}))

@@ -84,8 +84,13 @@ class SqlAccounts:
         await self._write(lambda connection: people.rename(connection, account_id, name, name_key))
 
     async def set_password(self, account_id: str, password_hash: str) -> None:
-        """Replace the hash. Raises `NotFound` for an unknown account."""
-        await self._write(lambda connection: people.set_password(connection, account_id, password_hash))
+        """Replace the hash; sign-in links end with the old one. Raises `NotFound` for an unknown account."""
+
+        def replace(connection: Connection) -> None:
+            people.set_password(connection, account_id, password_hash)
+            one_time_tokens.drop(connection, account_id)
+
+        await self._write(replace)
 
     async def set_role(self, account_id: str, role: Role) -> bool:
         """False, and nothing changed, when it would take the role from the last enabled owner."""
@@ -117,6 +122,12 @@ class SqlAccounts:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
         return await self._write(lambda connection: sessions.end(connection, account_id, only=only, but=but))
 
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+        """Another token in place of the old one. False, and nothing changed, when it is no longer that."""
+        return await self._write(
+            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash)
+        )
+
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""
         given = dict(seen)
@@ -130,7 +141,7 @@ class SqlAccounts:
     async def put_token(
         self, token_hash: str, kind: TokenKind, *, account_id: str | None, expires_ms: int
     ) -> None:
-        """Store a one-time token; a `setup` token replaces the earlier ones."""
+        """Store a one-time token; it replaces the earlier ones of its kind for this account."""
         await self._write(
             lambda connection: one_time_tokens.put(connection, token_hash, kind, account_id, expires_ms)
         )

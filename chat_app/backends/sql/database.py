@@ -38,7 +38,11 @@ from chat_app.backends.sql.schema import rooms
 from chat_app.backends.sql.search import SqlSearch
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import Busy, ChatError
+from chat_app.models import Amend
 from chat_app.ports import Accounts, History, Rooms, Search
+
+LAST_BACKUP = "last_backup"
+"""An empty file beside the database; its time tells when the last backup was made."""
 
 
 async def open_database(url: str, *, backups: Path, queue_limit: int = 4096) -> SqlDatabase:
@@ -91,6 +95,7 @@ class SqlDatabase:
         self._writer = Writer(
             writing,
             store_changes,
+            takes_away=lambda change: isinstance(change, Amend),
             queue_limit=queue_limit,
             on_fatal=lambda line: self.on_fatal(line),
             on_commit=self._committed,
@@ -121,6 +126,13 @@ class SqlDatabase:
         async with self._backing_up:
             await asyncio.to_thread(_back_up, self._path, path)
 
+    async def last_backup_ms(self) -> int | None:
+        """When the last backup was made, by whichever process; None when there never was one."""
+        try:
+            return int((self._path.parent / LAST_BACKUP).stat().st_mtime * 1000)
+        except OSError:
+            return None
+
     async def settle(self) -> None:
         """Wait until everything that is queued now is committed and its outcome told."""
         await self._writer.settle()
@@ -146,6 +158,7 @@ def _back_up(path: Path, target: Path) -> None:
             sync_file(temporary)
             os.link(temporary, target)  # unlike a renaming it never takes the place of another file
         sync_file(target)
+        (path.parent / LAST_BACKUP).touch(mode=0o600)
     except FileExistsError:
         raise ChatError("exists", f"The file {target} is there already.") from None
     except (OSError, sqlite3.Error) as error:

@@ -11,15 +11,21 @@ from chat_app.ports import TokenKind
 def put(
     connection: Connection, token_hash: str, kind: TokenKind, account_id: str | None, expires_ms: int
 ) -> None:
-    """Store one; used ones go, and for a `setup` token all earlier ones."""
+    """Store one; used ones go, and the earlier ones of the same kind and account."""
     connection.execute(delete(tokens).where(tokens.c.used_ms.is_not(None)))
-    if kind == "setup":
-        connection.execute(delete(tokens).where(tokens.c.kind == kind))
+    connection.execute(
+        delete(tokens).where(tokens.c.kind == kind, tokens.c.account_id.is_not_distinct_from(account_id))
+    )
     connection.execute(
         insert(tokens).values(
             token_hash=token_hash, kind=kind, account_id=account_id, expires_ms=expires_ms, used_ms=None
         )
     )
+
+
+def drop(connection: Connection, account_id: str) -> None:
+    """All of an account."""
+    connection.execute(delete(tokens).where(tokens.c.account_id == account_id))
 
 
 def peek(connection: Connection, token_hash: str, kind: TokenKind, *, now_ms: int) -> tuple[bool, str | None]:

@@ -71,6 +71,12 @@ def end(connection: Connection, account_id: str, *, only: str | None, but: str |
     return ended
 
 
+def renew(connection: Connection, session_id: str, old_hash: str, new_hash: str) -> bool:
+    """Another token, if it still has the old one."""
+    chosen = (sessions.c.id == session_id) & (sessions.c.token_hash == old_hash)
+    return connection.execute(update(sessions).where(chosen).values(token_hash=new_hash)).rowcount == 1
+
+
 def touch(connection: Connection, seen: Mapping[str, int]) -> None:
     """Store when each was last seen; the moment never moves back."""
     connection.execute(_TOUCH, [{"session": key, "seen": moment} for key, moment in seen.items()])

@@ -2,13 +2,15 @@
 
 `History` queues its changes here, the other ports functions. One commit is one synchronisation of the
 disk, however much it stores, and its results reach the event loop in one callback, in the order in which they
-were queued. It knows nothing of what is stored.
+were queued. It knows nothing of what is stored, but which jobs take something away: after those the -wal file
+is emptied within `FORGET_SECONDS`, so that nothing of it stays in a file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +33,13 @@ from chat_app.ports import Done
 BATCH_LIMIT = 512
 """Jobs in one transaction: a bound for how long the first one waits for the last one."""
 
+QUIET_SECONDS = 1.0
+"""Without a job for so long, the -wal file is emptied if something was taken away."""
+FORGET_SECONDS = 30.0
+"""And at last after so long, if there is always one."""
+_CHECKPOINT_BUSY_MS = 250
+"""Readers keep the -wal file; it is tried again rather than that writing waits for them."""
+
 T = TypeVar("T")
 StoreChanges = Callable[[Connection, Sequence[Change]], "list[Committed | ChatError]"]
 _log = logging.getLogger(__name__)
@@ -46,6 +55,7 @@ class _ChangeJob:
 class _CallJob:
     function: Callable[[Connection], Any]
     future: asyncio.Future[Any]
+    erases: bool = False
 
 
 _Job = _ChangeJob | _CallJob
@@ -64,12 +74,14 @@ class Writer:
         engine: Engine,
         store_changes: StoreChanges,
         *,
+        takes_away: Callable[[Change], bool] = lambda change: False,
         queue_limit: int,
         on_fatal: Callable[[str], None],
         on_commit: Callable[[float, int], None],
     ) -> None:
         self._engine = engine
         self._store_changes = store_changes
+        self._takes_away = takes_away
         self._queue_limit = queue_limit
         self._on_fatal = on_fatal
         self._on_commit = on_commit
@@ -83,6 +95,7 @@ class Writer:
         self._connection: Connection | None = None  # of the thread
         self.failed = False
         """Whether the last transaction was lost to the disk."""
+        self._forget_by: float | None = time.monotonic()  # of the last run, which may have been killed
         self._thread = threading.Thread(target=self._work, name="sql-writer", daemon=True)
         self._thread.start()
 
@@ -90,13 +103,15 @@ class Writer:
         """Queue a change; `done` is called on the loop. Raises `Busy` at once when the queue is full."""
         self._put(_ChangeJob(change, done))
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T], *, erases: bool = False) -> T:
         """Run `function` in a savepoint of the next transaction; its result after the commit.
+
+        `erases`: it takes something away that must not stay in any file.
 
         What it raises is raised here and undoes only what it did. Raises `Busy` when nothing could be stored.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._put(_CallJob(function, future))
+        self._put(_CallJob(function, future, erases))
         return await future
 
     async def settle(self) -> None:
@@ -134,8 +149,11 @@ class Writer:
 
     def _work(self) -> None:
         try:
-            while jobs := self._take():
-                self._commit(jobs)
+            while (jobs := self._take()) is not None:
+                if jobs:
+                    self._commit(jobs)
+                if self._forget_by is not None and (not jobs or time.monotonic() >= self._forget_by):
+                    self._empty_log()
         finally:
             self._reconnect()
             self._engine.dispose()
@@ -147,19 +165,22 @@ class Writer:
             with suppress(SQLAlchemyError):
                 connection.close()
 
-    def _take(self) -> list[_Job]:
-        """What waits, at least one; nothing at the end."""
+    def _take(self) -> list[_Job] | None:
+        """What waits; nothing after a quiet moment in which to forget; None at the end."""
         jobs, self._rest = self._rest, []
+        quiet = None if self._forget_by is None else QUIET_SECONDS
+        ended = False
         with suppress(Empty):
             while len(jobs) < BATCH_LIMIT:
-                more = self._queue.get(block=not jobs)
+                more = self._queue.get(block=not jobs, timeout=quiet)
                 if more is None:
                     self._queue.put(None)  # told again once these are stored
+                    ended = True
                     break
                 jobs += more
         jobs, self._rest = jobs[:BATCH_LIMIT], jobs[BATCH_LIMIT:]
         self._taken += len(jobs)
-        return jobs
+        return None if ended and not jobs else jobs
 
     def _commit(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
@@ -186,11 +207,31 @@ class Writer:
             self._reconnect()
             log_event(_log, "database.write_error", level=logging.ERROR, exc_info=error)
             outcomes = [(job, Busy()) for job in jobs]
+        if self._forget_by is None and any(self._erases(job) for job in jobs):
+            self._forget_by = time.monotonic() + FORGET_SECONDS
         seconds = time.perf_counter() - started
         try:
             self._loop.call_soon_threadsafe(self._deliver, outcomes, seconds, fatal)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             log_event(_log, "database.results_lost", level=logging.WARNING, jobs=len(jobs))
+
+    def _erases(self, job: _Job) -> bool:
+        return job.erases if isinstance(job, _CallJob) else self._takes_away(job.change)
+
+    def _empty_log(self) -> None:
+        """All of the -wal file into the database, and the file cut to nothing; again later if in use."""
+        try:
+            connection = self._connection = self._connection or self._engine.connect()
+            cursor: Any = connection.connection.cursor()
+            (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={before}")
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            self._reconnect()
+            log_event(_log, "database.not_emptied", level=logging.ERROR, error=describe(error))
+            busy = 1
+        self._forget_by = time.monotonic() + FORGET_SECONDS if busy else None
 
     def _give_up(self) -> list[_Job]:
         """What waits, when it closes and the database is held: each further try would wait as long again."""

@@ -1,0 +1,1 @@
+"""The fuzzer, its seeds, and what it holds."""
