@@ -70,7 +70,7 @@ class SqlHistory:
 
     async def forget_versions(self) -> None:
         """No earlier text of any message is left."""
-        await self._writer.write(forget_versions)
+        await self._writer.write(forget_versions, erases=True)
 
 
 def _older(connection: Connection, room_id: str, upto: int, limit: int) -> Page:
