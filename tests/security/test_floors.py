@@ -31,6 +31,7 @@ REASONS = {
     ),
     "linkify-it-py": ("2.0", "goes with markdown-it-py 3"),
     "nh3": ("0.2.18", "sanitises messages: link_rel and url_schemes as core/markdown.py gives them"),
+    "emoji": ("2.14", "knows the emoji of Unicode 16: what is none is refused (chat_app/emojis.py)"),
     "babel": ("2.16", "before 2.9.1 a locale's name could load a file from anywhere (CVE-2021-42771)"),
 }
 """By distribution: (its floor, why not an older one)."""
