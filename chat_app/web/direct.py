@@ -1,4 +1,4 @@
-"""Beginning a direct conversation: a form that needs no JavaScript; the dialog of the chat posts to it too."""
+"""Beginning a direct conversation: a form that needs no JavaScript, and what the chat's dialog posts to."""
 
 from __future__ import annotations
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from chat_app.web import account, direct, manage_rooms, messages, ops, pages, people, room_settings, search, sessions
+from chat_app.web import (
+    account,
+    direct,
+    manage_rooms,
+    messages,
+    ops,
+    pages,
+    people,
+    room_settings,
+    search,
+    sessions,
+)
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
