@@ -226,9 +226,9 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
     if not settings.edit_history:
         await database.history.forget_versions()
     registry = Registry(history=database.history, history_limit=settings.history_limit, tasks=tasks)
-    members = await database.rooms.members()
+    members, notifies = await database.rooms.members(), await database.rooms.notifies()
     for info in await database.rooms.all():
-        registry.add(info, members.get(info.id, ()))
+        registry.add(info, members.get(info.id, ()), notifies.get(info.id))
     connections = Connections(metrics=metrics)
     identity = Identity(
         accounts=database.accounts,

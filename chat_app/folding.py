@@ -12,7 +12,11 @@ def fold(text: str) -> str:
     """The text after NFKC and case folding."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    # Looking whether anything has to be done costs a third of doing it.
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    text = text.casefold()
+    return text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)
 
 
 def fold_with_origins(text: str) -> tuple[str, list[int]]:

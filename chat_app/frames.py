@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chat_app.message_views import MessageView, message_view
-from chat_app.models import ChangeKind, Message, Posting, Role, RoomKind
+from chat_app.models import ChangeKind, Message, Notify, Posting, Role, RoomKind
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -137,6 +137,7 @@ class RoomFrame(msgspec.Struct, tag="room", frozen=True):
     archived: bool
     posting: Posting
     may: list[str]
+    notify: Notify
     members: list[MemberView] | UnsetType = UNSET
 
 

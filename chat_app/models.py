@@ -19,6 +19,9 @@ LOBBY = "lobby"
 RoomKind = Literal["public", "private", "direct"]
 Posting = Literal["everyone", "moderators"]
 """Who may write in a room."""
+Notify = Literal["all", "mentions", "nothing"]
+"""What of a room somebody wants to be notified of."""
+NOTIFIES: tuple[Notify, ...] = ("all", "mentions", "nothing")
 NoticeKind = Literal[
     "added", "removed", "left", "manager", "title", "topic", "archived", "restored", "posting"
 ]

@@ -20,6 +20,7 @@ from chat_app.models import (
     JoinLink,
     Member,
     Message,
+    Notify,
     Page,
     Role,
     RoomInfo,
@@ -118,6 +119,12 @@ class Rooms(Protocol):
 
         Raises `NotFound` when one of them is unknown.
         """
+
+    async def notifies(self) -> dict[str, dict[str, Notify]]:
+        """What accounts want to be notified of, by room id and account id; only what somebody chose."""
+
+    async def set_notify(self, account_id: str, room_id: str, notify: Notify) -> None:
+        """Store what an account chose for a room; the last choice counts."""
 
     async def survey(self) -> list[RoomSurvey]:
         """Every room, the oldest first, with what administration wants to know of it."""

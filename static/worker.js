@@ -17,6 +17,10 @@ worker.addEventListener("message", (event) => {
   if (event.data?.claim === true) event.waitUntil(worker.clients.claim());
   if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(fetchPage(event.data.keep));
 });
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(openRoom(event.notification.data?.room));
+});
 worker.addEventListener("fetch", (event) => {
   const { method, mode, url: address } = event.request;
   const url = new URL(address);
@@ -39,6 +43,16 @@ async function activate() {
   await forgetPages();
   for (const name of await caches.keys()) if (name.startsWith("roomlog-files-") && name !== FILES_CACHE) await caches.delete(name);
   await worker.clients.claim();
+}
+
+/** @param {unknown} room whose notification was touched: in a page that is there, or in a new one */
+async function openRoom(room) {
+  if (typeof room !== "string" || !ROOM.test(`/rooms/${room}`)) return;
+  const pages = await worker.clients.matchAll({ type: "window" });
+  const chat = pages.find(({ url }) => ROOM.test(new URL(url).pathname));
+  if (chat === undefined) return void (await worker.clients.openWindow(`/rooms/${room}`));
+  await chat.focus();
+  chat.postMessage({ open: room });
 }
 
 /** @param {Request} request of a file whose address has its version */

@@ -10,9 +10,10 @@ import asyncio
 import secrets
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.message_ids import message_id
 from chat_app.core.names import name_key
@@ -21,13 +22,17 @@ from chat_app.core.room_views import room_frame
 from chat_app.core.rooms import Registry, Room, unfollow
 from chat_app.core.unread import Unreads
 from chat_app.errors import ChatError, Forbidden, NotFound
-from chat_app.models import LOBBY, Account, Committed, Manage, NoticeKind, RoomKind
+from chat_app.models import LOBBY, NOTIFIES, Account, Committed, Manage, NoticeKind, RoomKind
 from chat_app.ports import Database
 from chat_app.protocol import RemovedFrame, event_frame
 
 DIRECT_LIMIT = 9
 """People in a direct room; more of them are a private room."""
 TOPIC_LIMIT = 250
+SLICE = 200
+"""Connections told before the loop gets a turn."""
+_IN_LISTS: tuple[NoticeKind, ...] = ("title", "archived", "restored")
+"""What changes how a list shows a room."""
 
 _NEEDS: dict[NoticeKind, Action] = {
     "added": "add_members", "removed": "add_members", "manager": "add_members", "left": "leave",
@@ -80,7 +85,9 @@ class Management:
             slug, title, account_id=account.id, now_ms=self._now_ms(), kind=kind
         )
         members = (await self._database.rooms.members()).get(info.id, [])
-        return self._registry.by_slug(info.slug) or self._registry.add(info, members)
+        room = self._registry.by_slug(info.slug) or self._registry.add(info, members)
+        self._tell_room(room)
+        return room
 
     async def open_direct(self, account: Account, names: Sequence[str]) -> Room:
         """The direct room with these people, made when there is none. Raises `NotFound`, `ChatError`."""
@@ -129,6 +136,20 @@ class Management:
         await outcome
         return room
 
+    async def set_notify(self, account: Account, slug: str, notify: str) -> Room:
+        """What the account wants to be notified of there: its alone, no change of the log. Its connections
+        hear of it. Raises `NotFound`, `ChatError` bad_request.
+        """
+        room = self.visible(account, slug)
+        chosen = next((one for one in NOTIFIES if one == notify), None)
+        if chosen is None:
+            raise ChatError("bad_request", "Choose all, mentions or nothing.")
+        await self._database.rooms.set_notify(account.id, room.info.id, chosen)
+        room.notifies[account.id] = chosen
+        if allows(account, "read", room.standing(account.id)):  # still, after waiting for the store
+            _tell(room, list(self._connections.of_account(account.id)))
+        return room
+
     def _committed(self, room: Room, waiting: asyncio.Future[None], outcome: Committed | ChatError) -> None:
         if isinstance(outcome, ChatError):
             if not waiting.done():
@@ -150,7 +171,7 @@ class Management:
         room.publish(change)
         self._unreads.published(change)
         room.flush()  # the notice goes before what it means
-        self._tell_room(room)
+        self._tell_room(room, everybody=change.message.notice in _IN_LISTS)
 
     def _expel(self, room: Room, account_id: str) -> None:
         gone = event_frame(RemovedFrame(room.info.slug))
@@ -159,17 +180,29 @@ class Management:
             connection.tell(gone)
         self._unreads.forget_room(account_id, room)
 
-    def _tell_room(self, room: Room) -> None:
-        """Everybody who follows it; of a closed one all its members, for it is in their lists."""
+    def _tell_room(self, room: Room, *, everybody: bool = True) -> None:
+        """Everybody who follows it, then who has it in a list: of a closed one its members."""
         following = {cursor.connection for cursor in room.cursors}
         if room.info.kind != "public":
             for account_id in room.members:
                 following |= self._connections.of_account(account_id)
-        frames: dict[tuple[str, str], bytes] = {}
-        for connection in following:
-            account = connection.account
-            member = account.id if account.id in room.members else ""
-            frame = frames.get((account.role, member))
-            if frame is None:
-                frame = frames[account.role, member] = room_frame(room, account)
-            connection.tell(frame)
+        _tell(room, following)
+        if room.info.kind == "public" and everybody:
+            self._tell_lists(room, [one for one in self._connections if one not in following])
+
+    def _tell_lists(self, room: Room, connections: list[Connection]) -> None:
+        """Whoever has the room only in a list; in slices, so that no turn of the loop is long."""
+        _tell(room, (one for one in connections[:SLICE] if not one.closed))
+        if rest := connections[SLICE:]:
+            asyncio.get_running_loop().call_soon(self._tell_lists, room, rest)
+
+
+def _tell(room: Room, connections: Iterable[Connection]) -> None:
+    frames: dict[tuple[str, str, str], bytes] = {}
+    for connection in connections:
+        account = connection.account
+        member = account.id if account.id in room.members else ""
+        key = account.role, member, room.notify_of(account.id)
+        if key not in frames:
+            frames[key] = room_frame(room, account)
+        connection.tell(frames[key])

@@ -47,6 +47,7 @@ def room_frame(room: Room, account: Account) -> bytes:
             archived=info.archived,
             posting=info.posting,
             may=may(room, account),
+            notify=room.notify_of(account.id),
             members=UNSET
             if info.kind == "public"
             else [MemberView(member.account_id, member.name, member.manager) for member in members],

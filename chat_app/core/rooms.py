@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
 from msgspec import structs
 
@@ -19,7 +19,17 @@ from chat_app.core.message_names import renamed
 from chat_app.core.presence import People
 from chat_app.core.room_views import is_plain, room_frame
 from chat_app.failpoints import reach
-from chat_app.models import Account, ChangeKind, Committed, Member, Message, Page, RoomInfo, Standing
+from chat_app.models import (
+    Account,
+    ChangeKind,
+    Committed,
+    Member,
+    Message,
+    Notify,
+    Page,
+    RoomInfo,
+    Standing,
+)
 from chat_app.ports import History
 from chat_app.protocol import HistoryFrame, change_frame, change_frames, event_frame, message_view
 
@@ -69,10 +79,13 @@ class Room:
         history_limit: int,
         tasks: Tasks,
         members: Iterable[Member] = (),
+        notifies: Mapping[str, Notify] | None = None,
     ) -> None:
         self.info = info
         self.members = {member.account_id: member for member in members}
         """Of a public room only its managers."""
+        self.notifies = dict(notifies or {})
+        """What accounts chose to be notified of; see `notify_of`."""
         self.seq = info.seq
         """The head: the last change that was committed and published here."""
         self.flushed = info.seq
@@ -121,6 +134,10 @@ class Room:
             return self.info.title
         others = [member.name for member in self.members.values() if member.account_id != account_id]
         return ", ".join(sorted(others, key=str.casefold)) or self.members[account_id].name
+
+    def notify_of(self, account_id: str) -> Notify:
+        """What an account wants to be notified of here: all of a conversation, of a room what names it."""
+        return self.notifies.get(account_id) or ("all" if self.info.kind == "direct" else "mentions")
 
     def present(self) -> dict[str, str]:
         """The names of who is here by id; who lost the right to see it is gone at once."""
@@ -399,8 +416,9 @@ class Room:
         if not more and not cursor.told:
             cursor.told = True
             self.people.welcome(cursor.connection)
-            if not is_plain(self):
-                cursor.connection.tell(room_frame(self, cursor.connection.account))
+            account = cursor.connection.account
+            if not is_plain(self) or account.id in self.notifies:
+                cursor.connection.tell(room_frame(self, account))
 
     def _read_behind(self, cursor: Cursor) -> None:
         """What memory does not hold is read from the store, by a task that the registry owns."""
@@ -609,7 +627,12 @@ class Registry:
         self._rooms: dict[str, Room] = {}
         self._by_id: dict[str, Room] = {}
 
-    def add(self, info: RoomInfo, members: Iterable[Member] = ()) -> Room:
+    def add(
+        self,
+        info: RoomInfo,
+        members: Iterable[Member] = (),
+        notifies: Mapping[str, Notify] | None = None,
+    ) -> Room:
         """Puts a room in; its log stays in the store until somebody follows it."""
         room = Room(
             info,
@@ -617,6 +640,7 @@ class Registry:
             history_limit=self._history_limit,
             tasks=self._tasks,
             members=members,
+            notifies=notifies,
         )
         self._rooms[info.slug] = self._by_id[info.id] = room
         return room

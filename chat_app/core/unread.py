@@ -229,7 +229,7 @@ class Unreads:
         frames = []
         for room_id, mark in marks.items():
             room = self._registry.by_id(room_id)
-            if room is None or room.info.slug in connection.cursors:
+            if room is None or room.info.archived or room.info.slug in connection.cursors:
                 continue
             if room.info.kind == "public" or connection.account.id in room.members:
                 frames.append(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))

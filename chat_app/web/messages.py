@@ -14,7 +14,8 @@ from chat_app.models import rfc3339
 from chat_app.protocol import MessageView, encode, message_view
 from chat_app.web.base import Services
 from chat_app.web.message_rows import message_rows
-from chat_app.web.pages import PAGE_DEFAULT, PAGE_LIMIT, RoomsHandler, position
+from chat_app.web.pages import PAGE_DEFAULT, PAGE_LIMIT, position
+from chat_app.web.room_lists import RoomsHandler
 
 IDS_LIMIT = 100
 

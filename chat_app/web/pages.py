@@ -10,27 +10,20 @@ from tornado.web import HTTPError
 from chat_app.core.names import clean_slug, clean_title
 from chat_app.core.room_views import may
 from chat_app.core.rooms import Room
-from chat_app.errors import ChatError
-from chat_app.models import LOBBY, Context, Posting, RoomKind, Unread
+from chat_app.errors import N_, ChatError
+from chat_app.models import LOBBY, Context, Notify, Posting, RoomKind
 from chat_app.protocol import SEQ_LIMIT
 from chat_app.web.base import Access, BaseHandler
 from chat_app.web.message_rows import message_rows
+from chat_app.web.room_lists import RoomsHandler
 
 PAGE_LIMIT = 100
 """Messages of one answer at most."""
 PAGE_DEFAULT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class RoomRow:
-    """A room in a list."""
-
-    slug: str
-    title: str
-    kind: RoomKind
-    unread: int
-    mentions: int
-    current: bool
+_NOTICES = {
+    "removed": N_("You are no longer in that room."),
+    "left": N_("You left the room."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +39,7 @@ class RoomHead:
     archived: bool
     posting: Posting
     may: list[str]
+    notify: Notify
 
 
 class Start(BaseHandler):
@@ -75,37 +69,6 @@ class NotFoundPage(BaseHandler):
         raise HTTPError(404)
 
 
-class RoomsHandler(BaseHandler):
-    """What the pages with a list of rooms share."""
-
-    access = Access.MEMBER
-
-    async def unread(self) -> dict[str, Unread]:
-        """By room id; with what was read a moment ago, since nothing takes a stale badge away later."""
-        await self.services.unreads.flush()
-        return {row.room_id: row for row in await self.services.database.rooms.unread(self.me.id)}
-
-    def room_rows(self, unread: dict[str, Unread], current: str | None = None) -> list[RoomRow]:
-        """Every room that one sees, the lobby first, then by title; archived ones only where one stands."""
-        rows = []
-        for room in self.services.registry.all():
-            info, read = room.info, unread.get(room.info.id)
-            here = info.slug == current
-            if read is None or (info.archived and not here):
-                continue
-            rows.append(
-                RoomRow(
-                    slug=info.slug,
-                    title=room.title_for(self.me.id),
-                    kind=info.kind,
-                    unread=read.count if read and not here else 0,
-                    mentions=read.mentions if read and not here else 0,
-                    current=here,
-                )
-            )
-        return sorted(rows, key=lambda row: (row.slug != LOBBY, row.title.casefold(), row.slug))
-
-
 class Rooms(RoomsHandler):
     """`/rooms`: the list, and making one."""
 
@@ -128,11 +91,13 @@ class Rooms(RoomsHandler):
     async def _show(
         self, *, slug: str = "", title: str = "", private: bool = False, error: ChatError | None = None
     ) -> None:
-        rooms = self.room_rows(await self.unread())
+        unread = await self.unread()
         self.render_page(
             "pages/rooms.html",
             http_status=self.refused(error) if error else 200,
-            rooms=rooms,
+            rooms=self.room_rows(unread),
+            archived=self.archived_rows(unread),
+            notice=None if error else self.notice(_NOTICES),
             slug=slug,
             title=title,
             private=private,
@@ -183,6 +148,7 @@ class RoomPage(RoomsHandler):
             archived=info.archived,
             posting=info.posting,
             may=may(room, self.me),
+            notify=room.notify_of(self.me.id),
         )
 
     async def _messages(

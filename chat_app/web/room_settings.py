@@ -1,10 +1,10 @@
-"""A room's settings and its members, and beginning a direct conversation: forms that need no JavaScript."""
+"""A room's settings, its members, and what one wants to hear of it: forms that need no JavaScript."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chat_app.core.management import DIRECT_LIMIT, TOPIC_LIMIT, clean_topic
+from chat_app.core.management import TOPIC_LIMIT, clean_topic
 from chat_app.core.names import clean_title, name_key
 from chat_app.core.room_views import may
 from chat_app.core.rooms import Room
@@ -16,6 +16,7 @@ _NOTICES = {
     "saved": N_("The room was changed."),
     "added": N_("The member was added."),
     "removed": N_("The member was removed."),
+    "notify": N_("Your notifications for this room were changed."),
 }
 
 
@@ -38,13 +39,13 @@ class SettingsHandler(BaseHandler):
         """The page, with what came of a form and what was typed into it."""
         info = room.info
         allowed = may(room, self.me)
-        if info.kind == "direct":
-            raise NotFound
         members = sorted(room.members.values(), key=lambda member: member.name.casefold())
         self.render_page(
             "pages/room_settings.html",
             http_status=self.refused(error) if error else 200,
             room=info,
+            shown_title=room.title_for(self.me.id),
+            notify=room.notify_of(self.me.id),
             may=allowed,
             title=typed.get("title", info.title),
             topic=typed.get("topic", info.topic),
@@ -63,7 +64,6 @@ class SettingsHandler(BaseHandler):
         slug: str,
         kind: NoticeKind,
         *,
-        value: str = "",
         account_id: str | None = None,
         then: str = "saved",
     ) -> None:
@@ -105,6 +105,20 @@ class RoomSettings(SettingsHandler):
             await self.show(room, error=error, **typed)
             return
         self.go(f"/rooms/{slug}/settings?notice=saved")
+
+
+class RoomNotify(SettingsHandler):
+    """`/rooms/SLUG/notify`."""
+
+    async def post(self, slug: str) -> None:
+        """What one wants to be notified of there; nobody else is concerned."""
+        room = self.services.management.visible(self.me, slug)
+        try:
+            await self.services.management.set_notify(self.me, slug, self.field("notify"))
+        except ChatError as error:
+            await self.show(room, error=error)
+            return
+        self.go(f"/rooms/{slug}/settings?notice=notify")
 
 
 class Archive(SettingsHandler):
@@ -162,36 +176,4 @@ class LeaveRoom(SettingsHandler):
     async def post(self, slug: str) -> None:
         """Out of a private room, by oneself."""
         await self.services.management.change(self.me, slug, "left")
-        self.go("/rooms")
-
-
-class Direct(BaseHandler):
-    """`/direct`: a conversation with one or more people by name."""
-
-    access = Access.MEMBER
-
-    async def get(self) -> None:
-        """The form."""
-        await self._show(self.get_query_argument("names", ""))
-
-    async def post(self) -> None:
-        """To the one room of these people."""
-        names = self.field("names")
-        try:
-            wanted = [name for part in names.split(",") if (name := part.strip().lstrip("@"))]
-            room = await self.services.management.open_direct(self.me, wanted[: DIRECT_LIMIT + 1])
-        except ChatError as error:
-            await self._show(names, error)
-            return
-        self.go(f"/rooms/{room.info.slug}")
-
-    async def _show(self, names: str, error: ChatError | None = None) -> None:
-        accounts = await self.services.identity.people.all()
-        others = [one.name for one in accounts if not one.disabled and one.id != self.me.id]
-        self.render_page(
-            "pages/direct.html",
-            http_status=self.refused(error) if error else 200,
-            names=names[:400],
-            people=sorted(others, key=str.casefold)[:500],
-            problem=self.problem(error, not_found="names", bad_request="names"),
-        )
+        self.go("/rooms?notice=left")

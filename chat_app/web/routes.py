@@ -7,6 +7,7 @@ from tornado.web import Application, RequestHandler
 
 from chat_app.web import (
     account,
+    direct,
     manage_rooms,
     messages,
     ops,
@@ -16,7 +17,7 @@ from chat_app.web import (
     search,
     security,
     sessions,
-)  # fmt: skip
+)
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.gate import signing_keys
 from chat_app.web.socket import ChatSocket
@@ -44,6 +45,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/rooms/{_SLUG}/pins", messages.RoomPins),
     (rf"/rooms/{_SLUG}/names", messages.RoomNames),
     (rf"/rooms/{_SLUG}/settings", room_settings.RoomSettings),
+    (rf"/rooms/{_SLUG}/notify", room_settings.RoomNotify),
     (rf"/rooms/{_SLUG}/archive", room_settings.Archive),
     (rf"/rooms/{_SLUG}/restore", room_settings.Restore),
     (rf"/rooms/{_SLUG}/leave", room_settings.LeaveRoom),
@@ -51,7 +53,7 @@ ROUTES: tuple[tuple[str, type[BaseHandler]], ...] = (
     (rf"/rooms/{_SLUG}/members/{_ID}/remove", room_settings.RemoveMember),
     (rf"/rooms/{_SLUG}/members/{_ID}/manager", room_settings.MakeManager),
     (r"/names", messages.Names),
-    (r"/direct", room_settings.Direct),
+    (r"/direct", direct.Direct),
     (r"/search", search.Search),
     (r"/search/messages", search.SearchMessages),
     (r"/account", account.AccountPage),

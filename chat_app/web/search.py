@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chat_app.core.search import QUERY_LIMIT, excerpt, marks, parse
 from chat_app.errors import ChatError, RateLimited
 from chat_app.models import Message, SearchPage, SearchQuery, rfc3339
-from chat_app.protocol import encode, message_view
+from chat_app.protocol import SLUG, encode, message_view
 from chat_app.web.base import Access, BaseHandler
 from chat_app.web.pages import position
 
@@ -46,9 +46,14 @@ class Search(SearchHandler):
     """`/search`."""
 
     async def get(self) -> None:
-        """The form, and what was found."""
-        raw = self.get_query_argument("q", "")
+        """The form, and what was found; with `?in=SLUG` the form to look in that room."""
+        raw, room = self.get_query_argument("q", ""), self.get_query_argument("in", "")
         query, page, error = None, None, None
+        if not raw and SLUG.match(room):
+            self.render_page(
+                "pages/search.html", q=f"in:{room} ", hits=[], searched=False, next=None, complete=True
+            )
+            return
         if raw.strip():
             try:
                 query, page = await self.find(raw)

@@ -9,10 +9,12 @@ import { systemClock } from "./net/clock.js";
 import { fetchOlder } from "./net/older.js";
 import { Outbox } from "./net/outbox.js";
 import { askReason } from "./net/reason.js";
+import { fetchNames } from "./net/rooms.js";
 import { Sender } from "./net/sender.js";
 import { ChatSocket } from "./net/socket.js";
 import { Chat } from "./state/chat.js";
 import { ChatView } from "./views/chat_view.js";
+import { DirectDialog } from "./views/direct_dialog.js";
 import { Keyboard } from "./views/keyboard.js";
 import { Switcher } from "./views/switcher.js";
 
@@ -66,10 +68,21 @@ export function startChat(element) {
   const drawers = new Drawers();
   const switcher = new Switcher({ rooms: view.choices, onChoose: view.enter });
   const closers = [drawers.close, view.endEdit, view.leaveMessages];
-  const keyboard = new Keyboard({ rooms: view.choices, onEnter: view.enter, onSwitch: () => switcher.open(), closers });
+  const keyboard = new Keyboard({
+    rooms: view.choices,
+    onEnter: view.enter,
+    onSwitch: () => switcher.open(),
+    onSearch: () => location.assign(view.searchAddress),
+    closers,
+  });
+  const direct = new DirectDialog(page.me.id, fetchNames);
   const kept = new KeptPage(() => `/rooms/${chat.current.slug}`);
   chat.on("shown", () => kept.entered());
-  for (const part of [view, drawers, switcher, keyboard, kept, new VisibleHeight()]) part.connect();
+  chat.on("removed", ({ slug }) => kept.gone(`/rooms/${slug}`));
+  navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+    if (typeof data?.open === "string") view.enter(data.open, chat.room(data.open).title); // a notification was clicked
+  });
+  for (const part of [view, drawers, switcher, direct, keyboard, kept, new VisibleHeight()]) part.connect();
   socket.connect();
   return () => socket.disconnect();
 }

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from chat_app.backends.sql import search as searching
-from chat_app.backends.sql.search_index import CHUNK
+from chat_app.backends.sql import search as searching, search_candidates
+from chat_app.backends.sql.direct import driver_of
+from chat_app.backends.sql.search_index import CHUNK, indexed_upto
 from chat_app.core.search import parse
 from chat_app.models import SearchPage
 
@@ -144,7 +145,7 @@ def test_hits_are_paged_through_without_a_gap_across_the_end_of_the_index(tmp_pa
 def test_a_term_too_short_for_the_index_is_looked_for_in_the_newest_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "SCAN_LIMIT", 5)
+    monkeypatch.setattr(search_candidates, "SCAN_LIMIT", 5)
 
     async def scenario(store: Store) -> None:
         for number in range(12):
@@ -203,5 +204,104 @@ def test_operators_are_literal(tmp_path: Path, query: str) -> None:
             else:
                 assert found == [f"here: {query} ."]
             await store.database.search.catch_up()
+
+    run(tmp_path, scenario)
+
+
+def plan(connection: Connection, query: str) -> list[str]:
+    """What SQLite does for each statement of a search, and that it answers."""
+    driver = driver_of(connection)
+    scope = search_candidates.scope_of(driver, parse(query), "id-bob")
+    assert scope is not None
+    pieces = search_candidates.pieces_of([term.text for term in parse(query).terms])
+    found = search_candidates.plan_of(driver, scope, pieces, upto=indexed_upto(connection), before=None)
+    assert found.statements
+    return [
+        "; ".join(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+        for statement, values in found.statements
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "narrow", "way"),
+    [
+        ("deploy", False, "SCAN messages_index VIRTUAL TABLE INDEX"),
+        ("deploy from:ann", False, "SCAN messages_index VIRTUAL TABLE INDEX"),
+        ("deploy in:lobby", False, "SCAN messages_index VIRTUAL TABLE INDEX"),
+        ("deploy after:2020-01-01", False, "SCAN messages_index VIRTUAL TABLE INDEX"),
+        ("東京", False, "SEARCH messages USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("in:lobby", False, "SEARCH messages USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("東京 from:ann", True, "SEARCH messages USING INDEX sqlite_autoindex_messages_3 (account_id=?"),
+        (
+            "deploy from:ann in:lobby",
+            True,
+            "SEARCH messages USING INDEX sqlite_autoindex_messages_3 (account_id=? AND room_id=?)",
+        ),
+        ("東京 in:lobby", True, "SEARCH messages USING INDEX sqlite_autoindex_messages_2 (room_id=?)"),
+    ],
+)
+def test_every_search_runs_along_one_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, narrow: bool, way: str
+) -> None:
+    """With a million messages anything else takes seconds; only the few of an author are sorted."""
+    monkeypatch.setattr(search_candidates, "NARROW_LIMIT", 100 if narrow else 0)
+
+    async def scenario(store: Store) -> None:
+        await store.post("ann", "deploy")
+        await store.database.search.catch_up()
+        if "deploy" not in query:
+            await store.post("ann", "東京")
+        for steps in await store.database._readers.read(lambda connection: plan(connection, query)):
+            assert steps.startswith(way), steps
+            assert ("TEMP B-TREE" in steps) == (narrow and "from:" in query), steps
+            if way.startswith("SCAN"):
+                assert "SEARCH messages USING INTEGER PRIMARY KEY (rowid=?)" in steps
+
+    run(tmp_path, scenario)
+
+
+def test_the_rows_of_a_time_are_found_with_slack_for_a_clock_set_anew(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        day = time.strftime("%Y-%m-%d", time.gmtime(NOW / 1000))
+        start = NOW - NOW % DAY
+        for number, sent_ms in enumerate([start - 3 * DAY, start - 1, start + 5, start - 2, start + 2 * DAY]):
+            await store.post("ann", f"build {number}", sent_ms=sent_ms)
+        await store.database.search.catch_up()
+        assert await texts(store, f"build before:{day}") == ["build 3", "build 1", "build 0"]
+        yesterday = time.strftime("%Y-%m-%d", time.gmtime((start - DAY) / 1000))
+        assert await texts(store, f"build after:{yesterday}") == ["build 4", "build 2"]
+
+        def rows(connection: Connection) -> tuple[int, int]:
+            query = parse(f"after:{yesterday} before:{day}")
+            scope = search_candidates.scope_of(driver_of(connection), query, "id-bob")
+            assert scope is not None
+            return scope.low, scope.high
+
+        assert await store.database._readers.read(rows) == (2, 5)
+
+    run(tmp_path, scenario)
+
+
+def test_what_the_index_lags_behind_is_looked_through_in_stretches_without_a_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_candidates, "SCAN_LIMIT", 4)
+
+    async def scenario(store: Store) -> None:
+        for number in range(3):
+            await store.post("ann", f"build {number}")
+        await store.database.search.catch_up()
+        for number in range(3, 12):
+            await store.post("ann", f"build {number}")
+        seen: list[str] = []
+        before, complete = None, []
+        while True:
+            page = await find(store, "build", before=before)
+            seen += [message.text for message in page.messages]
+            complete.append(page.complete)
+            if (before := page.next) is None:
+                break
+        assert seen == [f"build {number}" for number in range(11, -1, -1)]
+        assert complete == [False, False, True]
 
     run(tmp_path, scenario)

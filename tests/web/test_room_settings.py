@@ -34,7 +34,7 @@ async def test_a_private_room_takes_members_by_name_and_loses_them(site: Site) -
     assert member is not None and "/remove" not in his and "/leave" in his
     assert (await site.post(f"/rooms/team/members/{member[1]}/remove", {}, cookie=bob)).code == 403
     assert (await site.post(f"/rooms/team/members/{member[1]}/manager", {}, cookie=ann)).code == 303
-    assert (await site.post("/rooms/team/leave", {}, cookie=ann)).headers["Location"] == "/rooms"
+    assert (await site.post("/rooms/team/leave", {}, cookie=ann)).headers["Location"] == "/rooms?notice=left"
     assert (await site.get("/rooms/team", cookie=ann)).code == 404
     assert (await site.post("/rooms/team/settings", {"title": "Ours"}, cookie=bob)).code == 303
 
@@ -85,7 +85,9 @@ async def test_a_direct_conversation_is_found_by_name_and_never_doubled(site: Si
     three = (await site.post("/direct", {"names": "bob, kim"}, cookie=ann)).headers["Location"]
     assert three != first
     assert "bob, kim" in await page(site, three, ann)
-    assert (await site.get(f"{first}/settings", cookie=ann)).code == 404
+    settings = await page(site, f"{first}/settings", ann)
+    assert "<bdi>bob</bdi>" in settings and "/archive" not in settings and "/members" not in settings
+    assert (await site.post(f"{first}/settings", {"title": "Us"}, cookie=ann)).code == 403
     for names, status in (
         ("nobody", 404),
         ("", 400),

@@ -29,11 +29,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.backends.sql.direct import Statement, driver_of
+from chat_app.backends.sql.notifies import notifies, set_notify
 from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import ChatError, NotFound
-from chat_app.models import LOBBY, Member, RoomInfo, RoomKind, RoomSurvey, Unread
+from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomSurvey, Unread
 
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
@@ -92,6 +93,14 @@ class SqlRooms:
         """The one direct room of these accounts, made when there is none. Raises `NotFound`."""
         ids = sorted(set(account_ids))
         return await self._writer.write(lambda connection: _direct(connection, ids, slug, now_ms))
+
+    async def notifies(self) -> dict[str, dict[str, Notify]]:
+        """What accounts chose, by room id and account id."""
+        return await self._readers.read(notifies)
+
+    async def set_notify(self, account_id: str, room_id: str, notify: Notify) -> None:
+        """Store what an account chose for a room."""
+        await self._writer.write(lambda connection: set_notify(connection, account_id, room_id, notify))
 
     async def survey(self) -> list[RoomSurvey]:
         """Every public room, the oldest first, with what administration wants to know of it."""

@@ -35,6 +35,14 @@ export class KeptPage {
     if (this.#path() !== this.#lastPath) this.#keep();
   }
 
+  /**
+   * A room is not open to this account any more: the worker asks for its page, is told so, and keeps it no longer.
+   * @param {string} path
+   */
+  gone(path) {
+    navigator.serviceWorker?.controller?.postMessage({ keep: path });
+  }
+
   #taken = () => this.#keep();
 
   #hidden = () => {

@@ -5,6 +5,7 @@ export function readPage(chat) {
   const data = chat.dataset;
   return {
     room: { slug: data.room ?? "lobby", title: data.title ?? "" },
+    facts: /** @type {import("../state/facts.js").Said} */ (JSON.parse(data.facts ?? "{}")),
     epoch: data.epoch ?? "",
     seq: Number(data.seq),
     readSeq: Number(data.readSeq),

@@ -11,10 +11,15 @@
 /** @typedef {{type: "typing", room: string, users: string[]}} TypingFrame */
 /** @typedef {{type: "unread", room: string, count: number, mentions: number}} UnreadFrame */
 /** @typedef {{type: "read", room: string, seq: number}} ReadFrame */
+/**
+ * @typedef {{type: "room", room: string, title: string, kind: "public" | "private" | "direct", topic: string, archived: boolean,
+ *   posting: "everyone" | "moderators", may: string[], notify: "all" | "mentions" | "nothing",
+ *   members?: {id: string, name: string, manager: boolean}[]}} RoomFrame
+ */
 /** @typedef {{type: "removed", room: string}} RemovedFrame */
 /** @typedef {{type: "heartbeat", heads: Record<string, number>}} HeartbeatFrame */
 /** @typedef {{type: "error", code: string, message: string, nonce?: string, room?: string, retryAfter?: number}} ErrorFrame */
-/** @typedef {SystemFrame | HistoryFrame | ChangeFrame | AckFrame | PresenceFrame | TypingFrame | UnreadFrame | ReadFrame | RemovedFrame | HeartbeatFrame | ErrorFrame} Frame */
+/** @typedef {SystemFrame | HistoryFrame | ChangeFrame | AckFrame | PresenceFrame | TypingFrame | UnreadFrame | ReadFrame | RoomFrame | RemovedFrame | HeartbeatFrame | ErrorFrame} Frame */
 
 /**
  * The frame in `data`, or null when it is none: a newer server may say what this page does not know.

@@ -22,6 +22,7 @@ import { Following } from "./following.js";
  * @property {Room} typing
  * @property {Room} line the line of the unread moved
  * @property {Room} badge
+ * @property {{room: Room, frame: import("../net/frames.js").RoomFrame}} described what a room is, and what may be done in it
  * @property {Room} removed
  * @property {ErrorFrame} refused an error that belongs to no message in the outbox
  * @property {SystemFrame} welcome
@@ -189,6 +190,8 @@ export class Chat extends Emitter {
       case "read":
         this.room(frame.room).reading.read(frame.seq);
         return this.emit("badge", this.room(frame.room));
+      case "room":
+        return this.#described(frame);
       case "removed":
         return this.#removed(frame.room);
       case "heartbeat":
@@ -229,6 +232,14 @@ export class Chat extends Emitter {
     if (room.followed) return; // counted here
     room.reading.told(frame.count, frame.mentions);
     this.emit("badge", room);
+  }
+
+  /** @param {import("../net/frames.js").RoomFrame} frame */
+  #described(frame) {
+    const room = this.room(frame.room);
+    room.title = frame.title;
+    room.facts.apply(frame);
+    this.emit("described", { room, frame });
   }
 
   /** @param {string} slug */

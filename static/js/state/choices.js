@@ -1,6 +1,6 @@
 // Rooms to choose from: those that match what is typed, and the next one with something unread.
 
-/** @typedef {{slug: string, title: string, count: number, mentions: number, current: boolean}} Choice */
+/** @typedef {{slug: string, title: string, kind: import("./facts.js").Kind, count: number, mentions: number, quiet: boolean, current: boolean}} Choice */
 
 /**
  * Rooms in which every typed word stands somewhere, in the title or the address; best first, unread before read.

@@ -1,5 +1,6 @@
 // One room in this page's memory.
 
+import { Facts } from "./facts.js";
 import { RoomLog } from "./log.js";
 import { People, Typing } from "./people.js";
 import { Reading } from "./reading.js";
@@ -17,11 +18,17 @@ export class Room {
     this.people = new People();
     this.typing = new Typing();
     this.reading = new Reading(me);
+    this.facts = new Facts();
     /** Joined on the present line. */
     this.followed = false;
     /** A history was asked for and has not come. */
     this.resuming = false;
     this.loadingOlder = false;
+  }
+
+  /** What lists and the title show of what is unread. */
+  get badge() {
+    return this.facts.badge(this.reading);
   }
 
   /** How many messages lie before the oldest one here that the reader has not seen. */

@@ -13,11 +13,12 @@ export function shortCount(count) {
 }
 
 /**
- * @param {HTMLElement} within what has a badge
- * @param {number} count
- * @param {number} mentions
+ * @param {HTMLElement} within what has a badge, and perhaps a dot
+ * @param {import("../state/facts.js").Badge} unread
  */
-export function fillBadge(within, count, mentions) {
+export function fillBadge(within, { count, mentions, quiet }) {
+  const dot = within.querySelector(".room-link__dot");
+  if (dot instanceof HTMLElement) dot.hidden = !quiet;
   const badge = find(".badge", HTMLElement, within);
   badge.hidden = count === 0;
   badge.classList.toggle("badge--mention", mentions > 0);
@@ -35,14 +36,14 @@ export class PageBadge {
    * @param {Room[]} rooms
    */
   show(current, rooms) {
-    const count = rooms.reduce((sum, room) => sum + room.reading.count, 0);
-    const mentions = rooms.reduce((sum, room) => sum + room.reading.mentions, 0);
+    const count = rooms.reduce((sum, room) => sum + room.badge.count, 0);
+    const mentions = rooms.reduce((sum, room) => sum + room.badge.mentions, 0);
     const unread = count === 0 ? "" : `(${mentions > 0 ? "@ " : ""}${shortCount(count)}) `;
     document.title = `${unread}${current.title} · Roomlog`;
     const { unreadHref, mentionHref } = this.#icon.dataset;
     const icon = (mentions > 0 ? mentionHref : count > 0 ? unreadHref : undefined) ?? this.#plain;
     if (this.#icon.getAttribute("href") !== icon) this.#icon.href = icon;
-    this.#elsewhere.hidden = !rooms.some((room) => room !== current && room.reading.count > 0);
+    this.#elsewhere.hidden = !rooms.some((room) => room !== current && room.badge.count > 0);
     void navigator.setAppBadge?.(count).catch(() => {}); // 0 takes it away; only installed apps have one
   }
 }

@@ -5,7 +5,6 @@ import { allowedOn } from "../state/permissions.js";
 import { refusalText } from "../state/refusals.js";
 import { Throttle } from "../state/throttle.js";
 import { t } from "../words.js";
-import { PageBadge } from "./badges.js";
 import { Composer } from "./composer.js";
 import { Past, ToEnd } from "./edges.js";
 import { MessageFocus } from "./message_focus.js";
@@ -14,8 +13,8 @@ import { Navigation } from "./navigation.js";
 import { PeopleList, TypingLine } from "./people.js";
 import { Reader } from "./reader.js";
 import { RefusedRows } from "./refused_rows.js";
-import { RoomList } from "./rooms.js";
 import { StatusLine } from "./status.js";
+import { Surroundings } from "./surroundings.js";
 import { Timeline } from "./timeline.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
@@ -33,8 +32,7 @@ export class ChatView {
   #composer;
   #focus;
   #menu;
-  #rooms;
-  #badges = new PageBadge();
+  #around;
   #people = new PeopleList();
   #typing = new TypingLine();
   #past;
@@ -73,11 +71,7 @@ export class ChatView {
       onDiscard: (nonce) => sender.discard(nonce),
       onDone: () => this.#composer.rest(),
     });
-    this.#rooms = new RoomList({
-      onEnter: this.#navigation.go,
-      onTitle: (slug, title) => (chat.room(slug).title = title),
-      fetchRooms: async () => (await fetch("/rooms")).text(),
-    });
+    this.#around = new Surroundings({ chat, socket, clock, page, onEnter: this.#navigation.go });
     this.#composer = new Composer(page.maxMessageLength, {
       onPost: (text) => this.#post(text),
       onEdit: (id, text) => this.#edit(id, text),
@@ -100,7 +94,7 @@ export class ChatView {
   connect() {
     this.#listen();
     const { status } = this;
-    const parts = [status, this.#timeline, this.#composer, this.#menu, this.#rooms, this.#past, this.#toEnd, this.#refused];
+    const parts = [status, this.#timeline, this.#composer, this.#menu, this.#around, this.#past, this.#toEnd, this.#refused];
     for (const part of [...parts, this.#navigation, this.#focus]) part.connect();
     this.#startRoom();
   }
@@ -111,13 +105,12 @@ export class ChatView {
   }
 
   /** The rooms in the order of the list, with what is unread in them. */
-  choices = () => {
-    const { current } = this.#chat;
-    return this.#rooms.read().map(({ slug, title }) => {
-      const { count, mentions } = this.#chat.room(slug, title).reading;
-      return { slug, title, count, mentions, current: slug === current.slug };
-    });
-  };
+  choices = () => this.#around.choices;
+
+  /** Where the room that is looked at is searched. */
+  get searchAddress() {
+    return this.#around.searchAddress;
+  }
 
   /**
    * @param {string} slug
@@ -134,9 +127,6 @@ export class ChatView {
   #startRoom() {
     const { room: { slug }, epoch, seq, more, readSeq, paging } = this.#page;
     const room = this.#chat.current;
-    for (const { slug, title, count, mentions } of this.#rooms.read()) {
-      if (slug !== room.slug) this.#chat.room(slug, title).reading.told(count, mentions);
-    }
     room.reading.start(readSeq);
     if (paging) history.replaceState(null, "", `/rooms/${slug}`);
     else {
@@ -175,8 +165,6 @@ export class ChatView {
         this.#past.show(room);
       });
     });
-    chat.on("badge", (room) => this.#badge(room));
-    chat.on("removed", (room) => this.#removed(room));
     chat.on("refused", (error) => this.#composer.note(refusalText(error), "failure"));
     chat.on("welcome", ({ limits }) => {
       this.#composer.limit = limits.maxMessageLength;
@@ -202,9 +190,7 @@ export class ChatView {
     this.#people.show(room.people.names, room.people.online);
     this.#typing.show(room.typing);
     this.#past.show(room);
-    for (const element of document.querySelectorAll("#room-title, [data-room-title]")) element.textContent = room.title;
-    this.#rooms.mark(room);
-    this.#badge(room);
+    this.#around.show(room);
     if (room.slug !== this.#drawn) this.#composer.enter(room.title, this.#drafts.get(room.slug));
     this.#drawn = room.slug;
     this.attend();
@@ -223,12 +209,6 @@ export class ChatView {
     if (away && others) this.#toEnd.announce();
     if (messages.some(({ id }) => id === this.#composer.editing)) this.#composer.endEdit();
     this.attend();
-  }
-
-  /** @param {Room} room */
-  #badge(room) {
-    this.#rooms.badge(room);
-    this.#badges.show(this.#chat.current, this.#chat.rooms);
   }
 
   /**
@@ -260,11 +240,5 @@ export class ChatView {
   #switch() {
     if (this.#socket.line.name === "offline" || this.#socket.line.name === "stopped") this.#socket.connect();
     else this.#socket.disconnect();
-  }
-
-  /** @param {Room} room */
-  #removed(room) {
-    this.#rooms.drop(room);
-    if (room === this.#chat.current) location.assign("/rooms");
   }
 }

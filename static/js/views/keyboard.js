@@ -16,6 +16,7 @@ export class Keyboard {
    * @param {() => import("../state/choices.js").Choice[]} calls.rooms in the order of the list
    * @param {(slug: string, title: string) => void} calls.onEnter
    * @param {() => void} calls.onSwitch
+   * @param {() => void} calls.onSearch
    * @param {(() => boolean)[]} calls.closers what Escape closes: the first that says it closed something ends it
    */
   constructor(calls) {
@@ -42,6 +43,7 @@ export class Keyboard {
     if (action === "close") return void this.#calls.closers.find((close) => close());
     event.preventDefault();
     if (action === "switch") return this.#calls.onSwitch();
+    if (action === "search") return this.#calls.onSearch();
     if (action === "help") return this.#help.showModal();
     const room = nextRoom(this.#calls.rooms(), action === "next" ? 1 : -1);
     if (room !== undefined) this.#calls.onEnter(room.slug, room.title);

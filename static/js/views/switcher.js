@@ -3,6 +3,7 @@
 import { find, stamp } from "../dom/find.js";
 import { findRooms } from "../state/choices.js";
 import { fillBadge } from "./badges.js";
+import { roomMark } from "./marks.js";
 
 /** @typedef {import("../state/choices.js").Choice} Choice */
 
@@ -114,6 +115,7 @@ function option(room, index) {
   element.id = `switcher-option-${index}`;
   find(".room-link__title", HTMLElement, element).textContent = room.title;
   find(".switcher__here", HTMLElement, element).hidden = !room.current;
-  fillBadge(element, room.count, room.mentions);
+  find(".room-mark", HTMLElement, element).replaceWith(roomMark(room.kind, room.title));
+  fillBadge(element, room);
   return element;
 }

@@ -1,0 +1,30 @@
+"""What accounts want to be notified of: rows only for what somebody chose.
+
+`rooms` runs it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from chat_app.backends.sql.schema import room_settings
+from chat_app.models import Notify
+
+
+def notifies(connection: Connection) -> dict[str, dict[str, Notify]]:
+    """By room id and account id."""
+    found: dict[str, dict[str, Notify]] = {}
+    chosen = select(room_settings.c.room_id, room_settings.c.account_id, room_settings.c.notify)
+    for room_id, account_id, notify in connection.execute(chosen):
+        found.setdefault(room_id, {})[account_id] = notify
+    return found
+
+
+def set_notify(connection: Connection, account_id: str, room_id: str, notify: Notify) -> None:
+    """Store a choice, or put it in the place of an earlier one."""
+    row = (room_settings.c.account_id == account_id, room_settings.c.room_id == room_id)
+    changed = connection.execute(update(room_settings).where(*row).values(notify=notify))
+    if not changed.rowcount:
+        connection.execute(
+            insert(room_settings).values(account_id=account_id, room_id=room_id, notify=notify)
+        )

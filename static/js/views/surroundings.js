@@ -1,0 +1,131 @@
+// What surrounds the messages: the list of rooms, the head of the one looked at, and how what is unread elsewhere is told.
+
+import { Tabs } from "../dom/tabs.js";
+import { fetchLatest, fetchRooms, storeNotify } from "../net/rooms.js";
+import { PageBadge } from "./badges.js";
+import { Digest } from "./digest.js";
+import { Notifier } from "./notifier.js";
+import { RoomHead } from "./room_head.js";
+import { RoomList } from "./rooms.js";
+
+/** @typedef {import("../state/room.js").Room} Room */
+
+export class Surroundings {
+  #chat;
+  #socket;
+  #tabs;
+  #badges = new PageBadge();
+  #list;
+  #head;
+  #digest;
+  #notifier;
+  #welcomed = false;
+
+  /**
+   * @param {object} parts
+   * @param {import("../state/chat.js").Chat} parts.chat
+   * @param {import("../net/socket.js").ChatSocket} parts.socket
+   * @param {import("../net/clock.js").Clock} parts.clock
+   * @param {ReturnType<typeof import("../dom/page_data.js").readPage>} parts.page
+   * @param {(slug: string, title: string) => void} parts.onEnter
+   */
+  constructor({ chat, socket, clock, page, onEnter }) {
+    this.#chat = chat;
+    this.#socket = socket;
+    this.#tabs = new Tabs(page.me.id);
+    this.#list = new RoomList({ onEnter, fetchRooms, onLearnt: (rooms) => this.#learnt(rooms) });
+    this.#head = new RoomHead((notify) => storeNotify(chat.current.slug, notify));
+    this.#digest = new Digest({ look: () => ({ rooms: chat.rooms, current: chat.current }), onEnter, now: clock.now });
+    this.#notifier = new Notifier({ tabs: this.#tabs, me: page.me.id, store: localStorage, latest: fetchLatest, onEnter });
+    chat.current.facts.apply(page.facts);
+    for (const { slug, title, kind, notify, count, mentions } of this.#list.read()) {
+      const room = chat.room(slug, title);
+      room.facts.apply({ kind, notify });
+      if (room !== chat.current) room.reading.told(count, mentions);
+      this.#notifier.seen(room);
+    }
+  }
+
+  connect() {
+    this.#chat.on("badge", (room) => this.badge(room));
+    this.#chat.on("described", ({ room }) => this.#described(room));
+    this.#chat.on("removed", (room) => this.#removed(room));
+    this.#chat.on("welcome", () => this.#welcome());
+    this.#socket.on("close", () => this.#tabs.resign());
+    document.addEventListener("visibilitychange", () => this.#look());
+    for (const part of [this.#list, this.#head, this.#notifier, this.#digest]) part.connect();
+  }
+
+  /** Where the room that is looked at is searched. */
+  get searchAddress() {
+    return this.#head.searchAddress;
+  }
+
+  /** The rooms in the order of the list, with what is unread in them. */
+  get choices() {
+    const { current } = this.#chat;
+    return this.#list.read().map(({ slug, title, kind }) => ({ slug, title, kind, ...this.#chat.room(slug, title).badge, current: slug === current.slug }));
+  }
+
+  /** @param {Room} room is looked at from now on */
+  show(room) {
+    this.#head.show(room);
+    this.#list.mark(room);
+    this.#look();
+    this.badge(room);
+  }
+
+  /** @param {Room} room */
+  badge(room) {
+    this.#list.badge(room);
+    this.#badges.show(this.#chat.current, this.#chat.rooms);
+    this.#digest.follow();
+    void this.#notifier.follow(room);
+  }
+
+  #look() {
+    this.#tabs.show(document.visibilityState === "visible" ? this.#chat.current.slug : "");
+  }
+
+  #welcome() {
+    this.#tabs.stand();
+    if (this.#welcomed) void this.#list.refresh(); // what came or went while there was no line
+    this.#welcomed = true;
+  }
+
+  /** @param {Room} room */
+  #described(room) {
+    const current = room === this.#chat.current;
+    if (room.facts.archived && !current) this.#list.drop(room.slug);
+    else this.#list.describe(room);
+    if (current) this.#head.show(room);
+    if (current) this.#list.mark(room);
+    this.badge(room);
+  }
+
+  /** @param {Room} room */
+  #removed(room) {
+    this.#list.drop(room.slug);
+    this.#badges.show(this.#chat.current, this.#chat.rooms);
+    this.#digest.follow();
+    if (room === this.#chat.current) location.assign("/rooms?notice=removed");
+  }
+
+  /**
+   * @param {import("./rooms.js").Listed[]} rooms
+   * @returns {Room[]} what is shown though it is not listed
+   */
+  #learnt(rooms) {
+    const known = new Set(this.#chat.rooms);
+    for (const { slug, title, kind, notify, count, mentions } of rooms) {
+      const room = this.#chat.room(slug, title);
+      room.title = title;
+      room.facts.apply({ kind, notify, archived: false });
+      if (!known.has(room)) room.reading.told(count, mentions);
+      this.#list.describe(room);
+    }
+    this.#list.mark(this.#chat.current);
+    this.#badges.show(this.#chat.current, this.#chat.rooms);
+    return [this.#chat.current];
+  }
+}
