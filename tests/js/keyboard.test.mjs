@@ -10,7 +10,7 @@ const NO_KEYS = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false
 const action = (key, held = {}, typing = false) => actionOf({ ...NO_KEYS, key, ...held }, typing);
 
 /** @type {(slug: string, more?: Partial<import("../../static/js/state/choices.js").Choice>) => import("../../static/js/state/choices.js").Choice} */
-const room = (slug, more = {}) => ({ slug, title: slug, count: 0, mentions: 0, current: false, ...more });
+const room = (slug, more = {}) => ({ slug, title: slug, kind: "public", count: 0, mentions: 0, quiet: false, current: false, ...more });
 const ROOMS = [
   room("lobby", { title: "Lobby", current: true }),
   room("deploys", { title: "Deploys and builds" }),
