@@ -15,7 +15,7 @@ GONE = r"status of 404"
 NOTIFICATIONS = """
 window.shown = [];
 window.Notification = class {
-  static permission = localStorage.getItem("test:permission") ?? "granted";
+  static permission = "granted";
   static asked = 0;
   static async requestPermission() {
     this.asked += 1;
@@ -105,8 +105,8 @@ async def test_a_conversation_is_found_by_name_both_ways_and_calls_like_a_mentio
     await expect(dialog.locator(".chip__name")).to_have_text(["Bo", "Kim"])
     await dialog.get_by_role("button", name="Remove Kim").click()
     await dialog.get_by_role("button", name="Open the conversation").click()
-    await ada.settled()
     await expect(ada.page.locator("#room-title")).to_have_text("Bo")
+    await ada.settled()
     slug = ada.page.url.rpartition("/")[2]
     await ada.write("psst")
     await ada.sees("psst")
@@ -184,9 +184,7 @@ async def test_one_notification_for_all_tabs_and_none_of_what_is_in_view(
 
 async def test_the_browser_is_asked_only_by_a_click_and_offered_once(site: Site, browser: Browser) -> None:
     ada, bo, _ = await three(site, browser)
-    await ada.context.add_init_script(
-        "localStorage.setItem('test:permission', 'default');" + NOTIFICATIONS + HIDE
-    )
+    await ada.context.add_init_script(NOTIFICATIONS.replace("granted", "default", 1) + HIDE)
     await ada.reload()
     offer = ada.page.locator("#notify-offer")
     await bo.write("good morning")
@@ -282,8 +280,11 @@ async def test_what_was_missed_is_told_in_one_line_until_it_is_closed_or_read(
     )
     await line.get_by_role("link", name="Den").click()
     await ada.is_at("/rooms/den")
+    await expect(badge(ada, "Den")).to_be_hidden()
     await expect(line.locator("#digest-text")).to_have_text("While you were away: 1 message in 1 room")
+    await ada.sees("two")
     await ada.enter("Ops")
+    await ada.sees("four")
     await expect(line).to_be_hidden()
     await ada.enter("Lobby")
     await bo.write("five")
