@@ -24,6 +24,9 @@ const slugs = (rooms) => rooms.map(({ slug }) => slug);
 test("every key has its action, and no other chord has one", () => {
   assert.equal(action("k", { ctrlKey: true }), "switch");
   assert.equal(action("K", { metaKey: true }, true), "switch");
+  assert.equal(action("F", { ctrlKey: true, shiftKey: true }, true), "search");
+  assert.equal(action("f", { metaKey: true, shiftKey: true }), "search");
+  assert.equal(action("f", { ctrlKey: true }), null, "the browser's own");
   assert.equal(action("ArrowDown", { altKey: true }, true), "next");
   assert.equal(action("ArrowUp", { altKey: true }), "previous");
   assert.equal(action("Escape", {}, true), "close");
