@@ -9,12 +9,11 @@ import { systemClock } from "./net/clock.js";
 import { fetchOlder } from "./net/older.js";
 import { Outbox } from "./net/outbox.js";
 import { askReason } from "./net/reason.js";
-import { fetchNames } from "./net/rooms.js";
 import { Sender } from "./net/sender.js";
 import { ChatSocket } from "./net/socket.js";
 import { Chat } from "./state/chat.js";
 import { ChatView } from "./views/chat_view.js";
-import { DirectDialog } from "./views/direct_dialog.js";
+import { offerDirect } from "./views/direct.js";
 import { Keyboard } from "./views/keyboard.js";
 import { Switcher } from "./views/switcher.js";
 
@@ -75,14 +74,14 @@ export function startChat(element) {
     onSearch: () => location.assign(view.searchAddress),
     closers,
   });
-  const direct = new DirectDialog(page.me.id, fetchNames);
   const kept = new KeptPage(() => `/rooms/${chat.current.slug}`);
   chat.on("shown", () => kept.entered());
   chat.on("removed", ({ slug }) => kept.gone(`/rooms/${slug}`));
   navigator.serviceWorker?.addEventListener("message", ({ data }) => {
     if (typeof data?.open === "string") view.enter(data.open, chat.room(data.open).title); // a notification was clicked
   });
-  for (const part of [view, drawers, switcher, direct, keyboard, kept, new VisibleHeight()]) part.connect();
+  for (const part of [view, drawers, switcher, keyboard, kept, new VisibleHeight()]) part.connect();
+  offerDirect(page.me.id);
   socket.connect();
   return () => socket.disconnect();
 }

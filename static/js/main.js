@@ -13,6 +13,9 @@ localiseTimes(document);
 offerCopying(document);
 new SendOnce(document, window).connect();
 
+const search = document.querySelector("input[type='search']");
+if (search instanceof HTMLInputElement) search.setSelectionRange(search.value.length, search.value.length); // behind "in:room "
+
 const chat = document.querySelector("#chat");
 const leave = chat instanceof HTMLElement ? startChat(chat) : () => {};
 new SignOut(leave).connect();

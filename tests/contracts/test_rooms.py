@@ -101,3 +101,19 @@ def test_a_read_position_never_moves_back(tmp_path: Path) -> None:
         assert [entry.read_seq for entry in await store.rooms.unread("id-ann")] == [4]
 
     run(tmp_path, scenario)
+
+
+def test_what_somebody_wants_to_be_notified_of_is_kept_by_room_and_account(tmp_path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        ops = await store.rooms.create("ops", "Ops", account_id="id-ann", now_ms=NOW)
+        assert await store.rooms.notifies() == {}
+        await store.rooms.set_notify("id-ann", ops.id, "all")
+        await store.rooms.set_notify("id-bob", ops.id, "mentions")
+        await store.rooms.set_notify("id-ann", store.lobby.id, "nothing")
+        await store.rooms.set_notify("id-ann", ops.id, "nothing")
+        assert await store.rooms.notifies() == {
+            ops.id: {"id-ann": "nothing", "id-bob": "mentions"},
+            store.lobby.id: {"id-ann": "nothing"},
+        }
+
+    run(tmp_path, scenario)

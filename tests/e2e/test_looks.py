@@ -31,6 +31,7 @@ OVERFLOW = """() => {
   const inside = (one) => one.parentElement !== null && (onPurpose(one.parentElement) || inside(one.parentElement));
   const cut = [...document.querySelectorAll("body *")].filter((one) => {
     const { left, right, width } = one.getBoundingClientRect();
+    if (!one.checkVisibility()) return false; // in a closed <details>, where it is not laid out anew
     return width > 0 && (right > innerWidth + 1 || left < -1) && one.closest(aside) === null && !inside(one);
   });
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;

@@ -10,7 +10,7 @@ const NO_KEYS = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false
 const action = (key, held = {}, typing = false) => actionOf({ ...NO_KEYS, key, ...held }, typing);
 
 /** @type {(slug: string, more?: Partial<import("../../static/js/state/choices.js").Choice>) => import("../../static/js/state/choices.js").Choice} */
-const room = (slug, more = {}) => ({ slug, title: slug, count: 0, mentions: 0, current: false, ...more });
+const room = (slug, more = {}) => ({ slug, title: slug, kind: "public", count: 0, mentions: 0, quiet: false, current: false, ...more });
 const ROOMS = [
   room("lobby", { title: "Lobby", current: true }),
   room("deploys", { title: "Deploys and builds" }),
@@ -24,6 +24,9 @@ const slugs = (rooms) => rooms.map(({ slug }) => slug);
 test("every key has its action, and no other chord has one", () => {
   assert.equal(action("k", { ctrlKey: true }), "switch");
   assert.equal(action("K", { metaKey: true }, true), "switch");
+  assert.equal(action("F", { ctrlKey: true, shiftKey: true }, true), "search");
+  assert.equal(action("f", { metaKey: true, shiftKey: true }), "search");
+  assert.equal(action("f", { ctrlKey: true }), null, "the browser's own");
   assert.equal(action("ArrowDown", { altKey: true }, true), "next");
   assert.equal(action("ArrowUp", { altKey: true }), "previous");
   assert.equal(action("Escape", {}, true), "close");

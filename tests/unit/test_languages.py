@@ -27,7 +27,7 @@ ENGLISH_ONLY = {"protocol.py", "administration.py", "database.py", "restore.py"}
 """What only a program or the machine's owner is told."""
 
 NO_TEXTS = {
-    "Accept", "Retry-After", "Enter", "Escape", "ArrowUp", "ArrowDown", "ContextMenu", "Home", "End", "Tab",
+    "Accept", "Retry-After", "Notification", "Backspace", "Enter", "Escape", "ArrowUp", "ArrowDown", "ContextMenu", "Home", "End", "Tab",
     "This message is too large to be sent.",  # kept in English, and said by state/refusals.js
 }  # fmt: skip
 

@@ -21,7 +21,9 @@ function sentences() {
     "Messages can be edited for 24 hours.": t("Messages can be edited for 24 hours."),
     "You can delete only your own messages.": t("You can delete only your own messages."),
     "You cannot delete a message of somebody with a higher role.": t("You cannot delete a message of somebody with a higher role."),
-    "You may not write here.": t("You may not write here."),
+    "Only moderators write here.": t("Only moderators write here."),
+    "Only moderators pin messages in this room.": t("Only moderators pin messages in this room."),
+    "This room is archived.": t("This room is archived."),
     "There is no such message.": t("There is no such message."),
     "There is no such room.": t("There is no such room."),
   };
@@ -34,7 +36,7 @@ function reasons() {
     busy: t("The server is busy. Send it again."),
     empty: t("Message text is required."),
     forbidden: t("You may not do that."),
-    muted: t("You may not write here."),
+    muted: t("You may not do that."),
     not_found: t("There is no such thing here."),
     rate_limited: t("Too many messages. Wait a moment."),
   };

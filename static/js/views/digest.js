@@ -1,12 +1,10 @@
 // "While you were away": one quiet line over the messages when somebody comes back, until it is closed or nothing is left.
 
 import { find } from "../dom/find.js";
-import { missedIn } from "../state/digest.js";
 import { t, tn } from "../words.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 
-const AWAY_MS = 30 * 60_000;
 const LINKS = 3;
 const CLOSED = "roomlog:digest-closed"; // for this tab, until somebody was away again
 
@@ -17,14 +15,11 @@ export class Digest {
   #close = find("#digest-close", HTMLButtonElement);
   #calls;
   #shown = false;
-  /** @type {number | null} */
-  #hiddenAt = null;
 
   /**
    * @param {object} calls
-   * @param {() => {rooms: Room[], current: Room}} calls.look
+   * @param {() => import("../state/digest.js").Missed | null} calls.look what is unread elsewhere now
    * @param {(slug: string, title: string) => void} calls.onEnter
-   * @param {() => number} calls.now
    */
   constructor(calls) {
     this.#calls = calls;
@@ -33,30 +28,23 @@ export class Digest {
   connect() {
     this.#close.addEventListener("click", this.#closed);
     this.#links.addEventListener("click", this.#clicked);
-    document.addEventListener("visibilitychange", this.#turned);
-    if (sessionStorage.getItem(CLOSED) === null) this.#open();
   }
 
   disconnect() {
     this.#close.removeEventListener("click", this.#closed);
     this.#links.removeEventListener("click", this.#clicked);
-    document.removeEventListener("visibilitychange", this.#turned);
+  }
+
+  /** @param {boolean} anew though it was closed in this tab */
+  open(anew) {
+    if (anew) sessionStorage.removeItem(CLOSED);
+    this.#shown = sessionStorage.getItem(CLOSED) === null;
+    this.follow();
   }
 
   /** Something was read or came: a line that is there tells the truth, and goes with the last of it. */
   follow() {
-    if (this.#shown) this.#draw();
-  }
-
-  #open() {
-    this.#shown = true;
-    this.#draw();
-    this.#shown = !this.#line.hidden;
-  }
-
-  #draw() {
-    const { rooms, current } = this.#calls.look();
-    const missed = missedIn(rooms, current);
+    const missed = this.#shown ? this.#calls.look() : null;
     this.#line.hidden = missed === null;
     if (missed === null) return void (this.#shown = false);
     const values = {
@@ -70,14 +58,6 @@ export class Digest {
         : t("While you were away: %(messages)s in %(rooms)s", values);
     this.#links.replaceChildren(...missed.rooms.slice(0, LINKS).map(linkTo));
   }
-
-  #turned = () => {
-    if (document.visibilityState === "hidden") this.#hiddenAt = this.#calls.now();
-    else if (this.#hiddenAt !== null && this.#calls.now() - this.#hiddenAt > AWAY_MS) {
-      sessionStorage.removeItem(CLOSED);
-      this.#open();
-    }
-  };
 
   #closed = () => {
     sessionStorage.setItem(CLOSED, "1");

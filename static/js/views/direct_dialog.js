@@ -57,10 +57,7 @@ export class DirectDialog {
   /** @param {MouseEvent} event */
   #clicked = (event) => {
     const target = event.target instanceof Element ? event.target : null;
-    if (target?.closest("[data-new-message]") && event.button === 0 && !event.metaKey && !event.ctrlKey) {
-      event.preventDefault(); // without scripts it leads to a page of its own
-      this.open();
-    } else if (target === this.#dialog) this.#dialog.close();
+    if (target === this.#dialog) this.#dialog.close();
     const option = target?.closest("#direct-list [role='option']");
     if (option) this.#choose([...this.#list.children].indexOf(option));
     const chip = target?.closest(".chip__remove")?.closest(".chip");

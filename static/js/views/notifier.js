@@ -1,7 +1,7 @@
 // Notifications of the browser: asked for when somebody says so, one for all tabs, none of what is in view.
 
 import { find } from "../dom/find.js";
-import { Calls, callingOne } from "../state/calls.js";
+import { callingOne } from "../state/calls.js";
 import { t } from "../words.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
@@ -13,8 +13,6 @@ export class Notifier {
   #offer = find("#notify-offer", HTMLElement);
   #yes = find("#notify-yes", HTMLButtonElement);
   #no = find("#notify-no", HTMLButtonElement);
-  #here = find("#notify-here", HTMLButtonElement);
-  #calls = new Calls();
   #tabs;
   #parts;
 
@@ -25,6 +23,7 @@ export class Notifier {
    * @param {Pick<Storage, "getItem" | "setItem">} parts.store
    * @param {(slug: string) => Promise<Message[]>} parts.latest its newest messages
    * @param {(slug: string, title: string) => void} parts.onEnter
+   * @param {() => void} parts.onAsked the browser's answer is there
    */
   constructor(parts) {
     this.#parts = parts;
@@ -32,29 +31,29 @@ export class Notifier {
   }
 
   connect() {
-    for (const button of [this.#yes, this.#here]) button.addEventListener("click", this.#ask);
+    this.#yes.addEventListener("click", this.ask);
     this.#no.addEventListener("click", this.#declined);
-    this.#draw();
   }
 
   disconnect() {
-    for (const button of [this.#yes, this.#here]) button.removeEventListener("click", this.#ask);
+    this.#yes.removeEventListener("click", this.ask);
     this.#no.removeEventListener("click", this.#declined);
   }
 
-  /** @param {Room} room what it has now is no news */
-  seen(room) {
-    this.#calls.seen(room);
-  }
-
-  /** @param {Room} room its counts changed */
-  async follow(room) {
-    if (!this.#calls.came(room) || permission() === "none") return;
-    if (permission() === "default") return this.#propose(room);
-    if (permission() !== "granted" || !this.#tabs.leads || (await this.#tabs.isShown(room.slug))) return;
+  /** @param {Room} room something came in it that calls */
+  async call(room) {
+    if (Notification.permission === "default") return this.#propose(room);
+    if (Notification.permission !== "granted" || !this.#tabs.leads || (await this.#tabs.isShown(room.slug))) return;
     const known = room.followed ? room.log.messages : await this.#parts.latest(room.slug);
     this.#show(room, callingOne(known, room, this.#parts.me));
   }
+
+  /** Somebody said so: only then a browser is asked. */
+  ask = async () => {
+    this.#declined();
+    await Notification.requestPermission();
+    this.#parts.onAsked();
+  };
 
   /**
    * Once, when the first one came that was meant for this account while it looked elsewhere.
@@ -90,13 +89,6 @@ export class Notifier {
     }
   }
 
-  #ask = async () => {
-    this.#parts.store.setItem(this.#asked, "1");
-    this.#offer.hidden = true;
-    await Notification.requestPermission();
-    this.#draw();
-  };
-
   #declined = () => {
     this.#parts.store.setItem(this.#asked, "1");
     this.#offer.hidden = true;
@@ -105,12 +97,4 @@ export class Notifier {
   get #asked() {
     return `roomlog:notify-asked:${this.#parts.me}`;
   }
-
-  #draw() {
-    this.#here.hidden = permission() !== "default";
-  }
-}
-
-function permission() {
-  return "Notification" in window && navigator.locks !== undefined ? Notification.permission : "none";
 }

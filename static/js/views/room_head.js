@@ -13,6 +13,7 @@ export class RoomHead {
   #search = find("#room-search", HTMLAnchorElement);
   #settings = find("#room-settings", HTMLAnchorElement);
   #notify = find("#room-notify", HTMLFormElement);
+  #here = find("#notify-here", HTMLButtonElement);
   #onNotify;
 
   /** @param {(notify: string) => Promise<boolean>} onNotify somebody chose what of the room they want to hear; false: it was not stored */
@@ -26,6 +27,16 @@ export class RoomHead {
 
   disconnect() {
     this.#notify.removeEventListener("submit", this.#chosen);
+  }
+
+  /**
+   * Whether this browser may be asked to show notifications, in the menu.
+   * @param {boolean} open
+   * @param {() => void} [onAsk]
+   */
+  offer(open, onAsk) {
+    this.#here.hidden = !open;
+    if (onAsk !== undefined) this.#here.addEventListener("click", onAsk);
   }
 
   /** Where the room is searched. */

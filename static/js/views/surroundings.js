@@ -1,14 +1,17 @@
 // What surrounds the messages: the list of rooms, the head of the one looked at, and how what is unread elsewhere is told.
+// What most visits do not need (the line of what was missed, notifications) is loaded when it is.
 
 import { Tabs } from "../dom/tabs.js";
+import { Calls } from "../state/calls.js";
+import { missedIn } from "../state/digest.js";
 import { fetchLatest, fetchRooms, storeNotify } from "../net/rooms.js";
 import { PageBadge } from "./badges.js";
-import { Digest } from "./digest.js";
-import { Notifier } from "./notifier.js";
 import { RoomHead } from "./room_head.js";
 import { RoomList } from "./rooms.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
+
+const AWAY_MS = 30 * 60_000; // who looked elsewhere for longer is told what was missed
 
 export class Surroundings {
   #chat;
@@ -17,8 +20,16 @@ export class Surroundings {
   #badges = new PageBadge();
   #list;
   #head;
-  #digest;
-  #notifier;
+  #calls = new Calls();
+  #page;
+  #clock;
+  #onEnter;
+  /** @type {Promise<import("./digest.js").Digest> | null} */
+  #digest = null;
+  /** @type {Promise<import("./notifier.js").Notifier> | null} */
+  #notifier = null;
+  /** @type {number | null} */
+  #hiddenAt = null;
   #welcomed = false;
 
   /**
@@ -35,14 +46,15 @@ export class Surroundings {
     this.#tabs = new Tabs(page.me.id);
     this.#list = new RoomList({ onEnter, fetchRooms, onLearnt: (rooms) => this.#learnt(rooms) });
     this.#head = new RoomHead((notify) => storeNotify(chat.current.slug, notify));
-    this.#digest = new Digest({ look: () => ({ rooms: chat.rooms, current: chat.current }), onEnter, now: clock.now });
-    this.#notifier = new Notifier({ tabs: this.#tabs, me: page.me.id, store: localStorage, latest: fetchLatest, onEnter });
+    this.#page = page;
+    this.#clock = clock;
+    this.#onEnter = onEnter;
     chat.current.facts.apply(page.facts);
     for (const { slug, title, kind, notify, count, mentions } of this.#list.read()) {
       const room = chat.room(slug, title);
       room.facts.apply({ kind, notify });
       if (room !== chat.current) room.reading.told(count, mentions);
-      this.#notifier.seen(room);
+      this.#calls.seen(room);
     }
   }
 
@@ -52,8 +64,10 @@ export class Surroundings {
     this.#chat.on("removed", (room) => this.#removed(room));
     this.#chat.on("welcome", () => this.#welcome());
     this.#socket.on("close", () => this.#tabs.resign());
-    document.addEventListener("visibilitychange", () => this.#look());
-    for (const part of [this.#list, this.#head, this.#notifier, this.#digest]) part.connect();
+    document.addEventListener("visibilitychange", () => this.#turned());
+    for (const part of [this.#list, this.#head]) part.connect();
+    this.#head.offer(mayAsk(), () => void this.#notifying().then((notifier) => notifier.ask()));
+    void this.#tell(false);
   }
 
   /** Where the room that is looked at is searched. */
@@ -79,8 +93,36 @@ export class Surroundings {
   badge(room) {
     this.#list.badge(room);
     this.#badges.show(this.#chat.current, this.#chat.rooms);
-    this.#digest.follow();
-    void this.#notifier.follow(room);
+    void this.#digest?.then((digest) => digest.follow());
+    if (this.#calls.came(room) && canNotify()) void this.#notifying().then((notifier) => notifier.call(room));
+  }
+
+  /** @param {boolean} away somebody was away for long: a line that was closed opens again */
+  async #tell(away) {
+    if (missedIn(this.#chat.rooms, this.#chat.current) === null) return;
+    this.#digest ??= import("./digest.js").then(({ Digest }) => {
+      const digest = new Digest({ look: () => missedIn(this.#chat.rooms, this.#chat.current), onEnter: this.#onEnter });
+      digest.connect();
+      return digest;
+    });
+    (await this.#digest).open(away);
+  }
+
+  #notifying() {
+    this.#notifier ??= import("./notifier.js").then(({ Notifier }) => {
+      const parts = { tabs: this.#tabs, me: this.#page.me.id, store: localStorage, latest: fetchLatest, onEnter: this.#onEnter };
+      const notifier = new Notifier({ ...parts, onAsked: () => this.#head.offer(mayAsk()) });
+      notifier.connect();
+      return notifier;
+    });
+    return this.#notifier;
+  }
+
+  #turned() {
+    this.#look();
+    const now = this.#clock.now();
+    if (document.visibilityState === "hidden") this.#hiddenAt = now;
+    else if (this.#hiddenAt !== null && now - this.#hiddenAt > AWAY_MS) void this.#tell(true);
   }
 
   #look() {
@@ -107,7 +149,7 @@ export class Surroundings {
   #removed(room) {
     this.#list.drop(room.slug);
     this.#badges.show(this.#chat.current, this.#chat.rooms);
-    this.#digest.follow();
+    void this.#digest?.then((digest) => digest.follow());
     if (room === this.#chat.current) location.assign("/rooms?notice=removed");
   }
 
@@ -128,4 +170,13 @@ export class Surroundings {
     this.#badges.show(this.#chat.current, this.#chat.rooms);
     return [this.#chat.current];
   }
+}
+
+/** Where there are no locks (plain http) no tab knows of the others, and browsers give no permission either. */
+function canNotify() {
+  return "Notification" in window && navigator.locks !== undefined;
+}
+
+function mayAsk() {
+  return canNotify() && Notification.permission === "default";
 }
