@@ -216,6 +216,7 @@ async def test_what_is_searched_is_found_as_it_is_now(site: Site, browser: Brows
     await bo.is_at("/search?in=lobby")
     field = bo.page.get_by_role("searchbox")
     await expect(field).to_have_value("in:lobby ")
+    await bo.page.wait_for_function("() => document.activeElement?.selectionStart === 'in:lobby '.length")
     await field.press_sequentially("ploy")
     await field.press("Enter")
     await expect(bo.page.locator(".hit mark")).to_have_text(["ploy"])
