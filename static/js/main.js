@@ -14,7 +14,9 @@ offerCopying(document);
 new SendOnce(document, window).connect();
 
 const search = document.querySelector("input[type='search']");
-if (search instanceof HTMLInputElement) search.setSelectionRange(search.value.length, search.value.length); // behind "in:room "
+if (search instanceof HTMLInputElement && search.value === search.defaultValue) {
+  search.setSelectionRange(search.value.length, search.value.length); // behind "in:room ", unless somebody was quicker
+}
 
 const chat = document.querySelector("#chat");
 const leave = chat instanceof HTMLElement ? startChat(chat) : () => {};

@@ -63,7 +63,7 @@ async def test_a_private_room_is_made_filled_and_left_at_once_by_who_is_removed(
     await ada.page.get_by_label("Address").fill("team")
     await ada.page.get_by_label("Private: only members see it").check()
     await ada.press_button("Create room")
-    await ada.settled()
+    await ada.is_on_line()
     await expect(ada.page.locator("#room-mark")).to_contain_text("private")
     await ada.page.locator("#room-menu-button").click()
     await ada.page.get_by_role("link", name="Room settings").click()
@@ -106,7 +106,7 @@ async def test_a_conversation_is_found_by_name_both_ways_and_calls_like_a_mentio
     await dialog.get_by_role("button", name="Remove Kim").click()
     await dialog.get_by_role("button", name="Open the conversation").click()
     await expect(ada.page.locator("#room-title")).to_have_text("Bo")
-    await ada.settled()
+    await ada.is_on_line()
     slug = ada.page.url.rpartition("/")[2]
     await ada.write("psst")
     await ada.sees("psst")
@@ -123,7 +123,7 @@ async def test_a_conversation_is_found_by_name_both_ways_and_calls_like_a_mentio
     await bo.open("/direct?names=Ada")
     await bo.press_button("Open the conversation")
     await bo.is_at(f"/rooms/{slug}")
-    await bo.settled()
+    await bo.is_on_line()
 
 
 async def test_a_room_tells_its_reader_of_all_of_mentions_or_of_nothing(site: Site, browser: Browser) -> None:
@@ -216,6 +216,7 @@ async def test_what_is_searched_is_found_as_it_is_now(site: Site, browser: Brows
     await bo.is_at("/search?in=lobby")
     field = bo.page.get_by_role("searchbox")
     await expect(field).to_have_value("in:lobby ")
+    await bo.page.wait_for_function("() => document.activeElement?.selectionStart === 'in:lobby '.length")
     await field.press_sequentially("ploy")
     await field.press("Enter")
     await expect(bo.page.locator(".hit mark")).to_have_text(["ploy"])

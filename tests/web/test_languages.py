@@ -30,7 +30,7 @@ def lang(answer: HTTPResponse) -> str:
     found = re.search(r'<html lang="([\w-]+)" dir="ltr">', page(answer))
     assert found is not None
     assert answer.headers["Content-Language"] == found[1]
-    assert answer.headers["Vary"] == "Accept-Language"
+    assert "Accept-Language" in answer.headers["Vary"].split(", ")
     return found[1]
 
 
@@ -135,6 +135,9 @@ class Pseudo(gettext.NullTranslations):
         return f"⟦{msgid1 if n == 1 else msgid2}⟧"
 
 
+_NO_WORDS = ("script", "style", "kbd", "code")  # names of keys and filters are the same in every language
+
+
 class Words(HTMLParser):
     """What a person sees or hears of a page."""
 
@@ -147,13 +150,13 @@ class Words(HTMLParser):
         self.texts.append(self._running)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._silent += tag in ("script", "style")
+        self._silent += tag in _NO_WORDS
         self.texts += [
             value or "" for name, value in attrs if name in ("aria-label", "title", "placeholder", "alt")
         ]
 
     def handle_endtag(self, tag: str) -> None:
-        self._silent -= tag in ("script", "style")
+        self._silent -= tag in _NO_WORDS
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
@@ -250,6 +253,11 @@ async def test_pages_of_members_hold_no_text_beside_the_catalogues(site: Site) -
             "/confirm",
             "/rooms/none",
             "/rooms/lobby?before=x",
+            "/rooms/lobby/settings?notice=notify",
+            "/rooms?notice=removed",
+            "/search?q=%C4%A7%C3%AB%C5%82%C5%82%C3%B8",
+            "/search?q=none",
+            "/direct",
         )
     ]
     answers += [
