@@ -1,17 +1,24 @@
-// The keyboard in the timeline: one message can be tabbed to, the arrows go from one to the next, Enter opens its menu.
+// The keyboard in the timeline: one message can be tabbed to, and from it to what stands in it; the arrows go from one to
+// the next, Enter opens its menu, and single letters do what is done most.
 
 import { find } from "../dom/find.js";
 import { rowAfter, rowBefore } from "./lines.js";
+
+const INNER = ".message__time, .message__quote, .reaction__face"; // to be tabbed to in the one message only
 
 export class MessageFocus {
   #list = find("#messages", HTMLElement);
   /** @type {HTMLElement | null} */
   #current = null;
-  #onMenu;
+  #calls;
 
-  /** @param {(row: HTMLElement) => void} onMenu */
-  constructor(onMenu) {
-    this.#onMenu = onMenu;
+  /**
+   * @param {object} calls
+   * @param {(row: HTMLElement) => void} calls.onMenu
+   * @param {(row: HTMLElement, key: string) => boolean} calls.onKey a letter on a message; true: it did something
+   */
+  constructor(calls) {
+    this.#calls = calls;
   }
 
   connect() {
@@ -27,7 +34,7 @@ export class MessageFocus {
 
   /** The list changed: while nobody is in it, Tab leads to its last message. */
   settle() {
-    if (this.#current?.isConnected && this.has) return;
+    if (this.#current?.isConnected && this.has) return this.#point(this.#current);
     const last = this.#list.lastElementChild;
     this.#point(last instanceof HTMLElement ? last : null);
   }
@@ -49,10 +56,19 @@ export class MessageFocus {
 
   /** @param {HTMLElement | null} row */
   #point(row) {
-    if (row === this.#current) return;
-    if (this.#current !== null) this.#current.tabIndex = -1;
+    if (row !== this.#current && this.#current !== null) {
+      this.#current.tabIndex = -1;
+      for (const inner of this.#inner(this.#current)) inner.tabIndex = -1;
+    }
     this.#current = row;
-    if (row !== null) row.tabIndex = 0;
+    if (row === null) return;
+    row.tabIndex = 0;
+    for (const inner of this.#inner(row)) inner.removeAttribute("tabindex");
+  }
+
+  /** @param {HTMLElement} row */
+  #inner(row) {
+    return /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(INNER));
   }
 
   /** @param {FocusEvent} event */
@@ -67,9 +83,10 @@ export class MessageFocus {
     if (!(row instanceof HTMLElement) || event.altKey || event.ctrlKey || event.metaKey) return;
     const menu = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || (event.key === "Enter" && event.target === row);
     const next = event.shiftKey ? null : this.#next(row, event.key);
-    if (!menu && next === null) return;
+    const letter = event.target === row && /^[a-z]$/i.test(event.key) && this.#calls.onKey(row, event.key.toLowerCase());
+    if (!menu && next === null && !letter) return;
     event.preventDefault();
-    if (menu) return this.#onMenu(row);
+    if (menu) return this.#calls.onMenu(row);
     next?.focus();
     next?.scrollIntoView({ block: "nearest" });
   };
