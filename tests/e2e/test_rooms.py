@@ -27,7 +27,7 @@ window.WebSocket = class extends WebSocket {
 
 async def make_room(site: Site, slug: str, title: str) -> None:
     owner = (await site.app.services.administration.list_users())[0]
-    await site.app.services.chat.create_room(owner, slug, title)
+    await site.app.services.management.create_room(owner, slug, title)
 
 
 async def fill(site: Site, count: int, name: str = "Bo", room: str = "lobby") -> None:

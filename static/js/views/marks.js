@@ -12,7 +12,9 @@ import { fillReactions, readReactions } from "./reactions.js";
  * @param {{id: string}} me
  */
 export function fillMarks(row, message, me) {
-  find(".message__time", HTMLAnchorElement, row).href = permalink(message.room, message.seq);
+  const time = find(".message__time", HTMLAnchorElement, row);
+  time.href = permalink(message.room, message.seq);
+  if (!row.contains(document.activeElement)) time.tabIndex = -1; // views/message_focus.js opens it
   row.classList.toggle("message--notice", message.notice !== undefined);
   find(".message__pinned", HTMLElement, row).hidden = message.pinnedAt === undefined;
   fillReactions(row, message.deletedAt ? [] : (message.reactions ?? []), me);

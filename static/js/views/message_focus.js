@@ -23,18 +23,20 @@ export class MessageFocus {
 
   connect() {
     this.#list.addEventListener("focusin", this.#focused);
+    this.#list.addEventListener("focusout", this.#left);
     this.#list.addEventListener("keydown", this.#pressed);
     this.settle();
   }
 
   disconnect() {
     this.#list.removeEventListener("focusin", this.#focused);
+    this.#list.removeEventListener("focusout", this.#left);
     this.#list.removeEventListener("keydown", this.#pressed);
   }
 
   /** The list changed: while nobody is in it, Tab leads to its last message. */
   settle() {
-    if (this.#current?.isConnected && this.has) return this.#point(this.#current);
+    if (this.#current?.isConnected && this.has) return this.#open(this.#current, true);
     const last = this.#list.lastElementChild;
     this.#point(last instanceof HTMLElement ? last : null);
   }
@@ -56,25 +58,36 @@ export class MessageFocus {
 
   /** @param {HTMLElement | null} row */
   #point(row) {
-    if (row !== this.#current && this.#current !== null) {
-      this.#current.tabIndex = -1;
-      for (const inner of this.#inner(this.#current)) inner.tabIndex = -1;
-    }
+    if (row === this.#current) return;
+    if (this.#current !== null) this.#current.tabIndex = -1;
     this.#current = row;
-    if (row === null) return;
-    row.tabIndex = 0;
-    for (const inner of this.#inner(row)) inner.removeAttribute("tabindex");
+    if (row !== null) row.tabIndex = 0;
   }
 
-  /** @param {HTMLElement} row */
-  #inner(row) {
-    return /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(INNER));
+  /**
+   * What stands in a message is tabbed to from it only: Shift-Tab from the field leads to the message itself.
+   * @param {HTMLElement} row
+   * @param {boolean} open
+   */
+  #open(row, open) {
+    for (const inner of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(INNER))) {
+      if (open) inner.removeAttribute("tabindex");
+      else inner.tabIndex = -1;
+    }
   }
 
   /** @param {FocusEvent} event */
   #focused = (event) => {
     const row = event.target instanceof Element ? event.target.closest(".message") : null;
-    if (row instanceof HTMLElement) this.#point(row);
+    if (!(row instanceof HTMLElement)) return;
+    this.#point(row);
+    this.#open(row, true);
+  };
+
+  /** @param {FocusEvent} event */
+  #left = ({ target, relatedTarget }) => {
+    const row = target instanceof Element ? target.closest(".message") : null;
+    if (row instanceof HTMLElement && !(relatedTarget instanceof Node && row.contains(relatedTarget))) this.#open(row, false);
   };
 
   /** @param {KeyboardEvent} event */

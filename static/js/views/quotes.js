@@ -30,6 +30,7 @@ export class Quotes {
     if (replyTo === undefined) return known?.remove();
     const quote = known ?? newQuote();
     quote.href = address;
+    if (!row.contains(document.activeElement)) quote.tabIndex = -1; // views/message_focus.js opens it
     quote.dataset.replyId = replyTo.id;
     quote.dataset.replySeq = String(replyTo.seq);
     quote.dataset.userId = replyTo.userId;

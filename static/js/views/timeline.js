@@ -85,6 +85,7 @@ export class Timeline {
       row.dataset.sentAt = message.sentAt;
       this.#byId.set(message.id, row);
       fillMarks(row, message, this.#me);
+      this.#quotes.fill(row, permalink(room, message.replyTo?.seq ?? 0), message.replyTo);
       this.#standOut(row, message);
       if (row.classList.contains("message--marked")) this.#marked = row;
     });
