@@ -9,7 +9,7 @@ from tests.conftest import Client, Site
 from tests.e2e.browser import Browser, Person
 from tests.e2e.test_rooms import NO_LIMITS, make_room, top_of
 
-pytestmark = [pytest.mark.gen_test(timeout=90), NO_LIMITS]
+pytestmark = [pytest.mark.gen_test(timeout=40), NO_LIMITS]
 
 TO_NEWEST = "To the newest messages"
 
@@ -18,7 +18,8 @@ async def full(site: Site, count: int = 200) -> Client:
     """Kim, who wrote "message 1" and on."""
     kim = await site.join(await site.account("Kim"))
     for number in range(1, count + 1):
-        await kim.say(f"message {number}")
+        kim.send(type="message", text=f"message {number}")
+    await kim.until("message", seq=count)
     return kim
 
 
@@ -176,10 +177,3 @@ async def test_the_link_of_a_message_is_copied_and_opens_it_for_somebody_else(
     await bo.write(link.replace("110", "5"))
     await bo.message(link.replace("110", "5")).get_by_role("link").last.click()
     await looks_at(bo, "message 5")
-    browser.expect("ERR_INTERNET_DISCONNECTED", "WebSocket connection", "Failed to fetch")
-    await bo.context.set_offline(True)
-    await bo.page.evaluate("() => document.querySelector('#timeline').scrollTo(0, 1e6)")
-    await expect(bo.page.locator("#newer")).to_have_text("Could not be loaded · try again")
-    await bo.context.set_offline(False)
-    await bo.page.locator("#newer").click()
-    await expect(bo.message("message 60")).to_have_count(1)

@@ -80,7 +80,7 @@ async def test_a_room_entered_without_its_page_is_kept_as_well_and_renewed_when_
 ) -> None:
     owner = await browser.person(site, "Ada", "owner")
     account = (await site.app.services.administration.list_users())[0]
-    await site.app.services.chat.create_room(account, "deploys", "Deploys")
+    await site.app.services.management.create_room(account, "deploys", "Deploys")
     ada = await owner.reload()
     await has_kept(ada, "/rooms/lobby")
     await ada.enter("Deploys")

@@ -204,7 +204,7 @@ async def test_hostile_names_stay_names(site: Site, browser: Browser) -> None:
     with sqlite3.connect(site.folder / "chat.db") as database:
         database.execute("UPDATE accounts SET name = ? WHERE name = 'Kim'", (name,))
     database.close()
-    await site.app.services.chat.create_room(
+    await site.app.services.management.create_room(
         (await site.app.services.administration.list_users())[0], "odd", "<b onclick=alert(1)>Odd</b>"
     )
     kim = await browser.holder_of(await site.sign_in("Kim"), site)

@@ -8,8 +8,7 @@ export class Scroller {
   #content;
   #atEnd = true;
   #top = 0;
-  /** Not at the end of the room, however far down: more lies behind what is shown. */
-  loose = false;
+  #loose = false;
   #onMove;
   #resized = new ResizeObserver(() => this.#settle());
 
@@ -37,6 +36,12 @@ export class Scroller {
 
   get atEnd() {
     return this.#atEnd;
+  }
+
+  /** @param {boolean} loose not at the end of the room, however far down: more lies behind what is shown */
+  set loose(loose) {
+    this.#loose = loose;
+    if (loose) this.#atEnd = false;
   }
 
   toEnd() {
@@ -83,7 +88,7 @@ export class Scroller {
 
   #scrolled = () => {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
-    const near = !this.loose && scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
+    const near = !this.#loose && scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
     // Only going up leaves the end: a view that shrank, or content that grew, is settled by the observer.
     if (near || scrollTop < this.#top) this.#atEnd = near;
     this.#top = scrollTop;

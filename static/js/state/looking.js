@@ -83,6 +83,11 @@ export class Looking {
     return this.#page((room, context) => this.#fetchLater(room, context.newestSeq), (context, page) => context.later(page));
   }
 
+  /** Whether a page is on its way. */
+  get busy() {
+    return this.#paging;
+  }
+
   /**
    * One at a time; nothing for a context that ended meanwhile.
    * @template {{messages: Message[]}} Page

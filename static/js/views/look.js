@@ -96,6 +96,7 @@ export class Look {
   async older() {
     const { current } = this.#chat;
     if (current.context === null) return this.#chat.loadOlder();
+    if (this.#looking.busy) return true; // what is drawn asks again
     const put = await this.#looking.older();
     if (put === null || current !== this.#chat.current) return put !== null;
     this.#timeline.hold(() => {
@@ -108,6 +109,7 @@ export class Look {
   /** @returns {Promise<boolean>} whether it could be had */
   async later() {
     const { current } = this.#chat;
+    if (this.#looking.busy) return true;
     const put = await this.#looking.later();
     if (put === null || current !== this.#chat.current) return put !== null;
     this.#timeline.put(put, false);
