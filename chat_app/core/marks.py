@@ -27,9 +27,9 @@ def mark(account: Account, room: Room, event: ReactEvent | PinEvent | UnpinEvent
         assert emoji is not None  # `check` saw to it
         return React(info.id, event.id, account.id, emoji, now_ms, remove=event.remove)
     if not allows(account, "pin", standing):
-        raise Forbidden(
-            "This room is archived." if info.archived else "Only moderators pin messages in this room."
-        )
+        if info.archived:
+            raise Forbidden("This room is archived.")
+        raise Forbidden("Only moderators pin messages in this room.")
     return Pin(info.id, event.id, now_ms, pinned=isinstance(event, PinEvent))
 
 

@@ -169,9 +169,7 @@ async def test_more_emoji_than_a_message_takes_are_refused_with_the_limit(
     await expect(ada.page.locator(".reaction[data-emoji]")).to_have_count(20)
     await ada.choose("done", "Add reaction")
     await ada.page.locator("#reaction-picker [data-emoji='🚀']").click()
-    await expect(ada.page.locator("#composer-note")).to_have_text(
-        "At most 20 different emoji on a message."
-    )
+    await expect(ada.page.locator("#composer-note")).to_have_text("At most 20 different emoji on a message.")
     await expect(ada.page.locator(".reaction[data-emoji]")).to_have_count(20)
 
 
