@@ -52,6 +52,7 @@ class MessageRow:
     deleted_at: str | None
     own: bool
     notice: str | None
+    notice_value: str
     nonce: str | None
     """Of one's own only: a script finds what it sent before a reload."""
     reply: ReplyRow | None
@@ -91,6 +92,7 @@ def message_row(
         deleted_at=rfc3339(message.deleted_ms) if message.deleted_ms is not None else None,
         own=message.account_id == reader.id,
         notice=message.notice,
+        notice_value="" if message.notice is None else message.text,
         nonce=message.nonce if message.account_id == reader.id else None,
         reply=_reply_row(message, originals),
         reactions=[_reaction_row(reaction, reader) for reaction in message.reactions],

@@ -131,6 +131,7 @@ class RoomPage(RoomsHandler):
             oldest_seq=rows[0].seq if rows else wanted["before"] or head + 1,
             newest_seq=rows[-1].seq if rows else head,
             paging=any(seq is not None for seq in wanted.values()),
+            at=wanted["at"],
             read_seq=mine.read_seq if mine else 0,
             limits=settings,
             people=room.people.names(),

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Drafts } from "../../static/js/state/drafts.js";
 import { Throttle } from "../../static/js/state/throttle.js";
 import { allowedOn } from "../../static/js/state/permissions.js";
+import { Standing } from "../../static/js/state/standing.js";
 import { FakeClock, FakeStore } from "./fakes.mjs";
 import { change, history, makeWorld, ME, message } from "./world.mjs";
 
@@ -100,9 +101,10 @@ test("unread is the server's count elsewhere, and one's own count here", () => {
 test("a message that names oneself counts as a mention here too", () => {
   const world = makeWorld();
   world.online();
-  world.wire.say(change(11, { text: "ask @Masa" }));
-  world.wire.say(change(12, { text: "ask @masato" }));
-  assert.deepEqual([world.chat.current.reading.count, world.chat.current.reading.mentions], [2, 1]);
+  world.wire.say(change(11, { text: "ask @Masa", mentions: [ME.id] }));
+  world.wire.say(change(12, { text: "ask @masato", mentions: ["x"] }));
+  world.wire.say(change(13, { text: "@here", here: true }));
+  assert.deepEqual([world.chat.current.reading.count, world.chat.current.reading.mentions], [3, 2]);
   world.chat.read();
   assert.equal(world.chat.current.reading.mentions, 0);
 });
@@ -216,14 +218,62 @@ test("edits and deletions name their room", () => {
   ]);
 });
 
-test("one's own message may be edited for a day; deleting others' takes a role", () => {
+test("what is offered on a message depends on whose it is, how old, and what one may in the room", () => {
   const at = Date.parse("2026-01-01T00:00:00Z");
   const own = message(1, { userId: ME.id });
-  assert.deepEqual(allowedOn(own, ME, at + 1000), { edit: true, delete: true });
-  assert.deepEqual(allowedOn(own, ME, at + 24 * 3_600_000), { edit: false, delete: true });
-  assert.deepEqual(allowedOn(message(1), ME, at), { edit: false, delete: false });
-  assert.deepEqual(allowedOn(message(1), { id: "x", role: "moderator" }, at), { edit: false, delete: true });
-  assert.deepEqual(allowedOn({ ...own, deletedAt: "x" }, ME, at), { edit: false, delete: false });
+  const offered = (/** @type {import("./world.mjs").Message} */ one, now = at, standing = new Standing()) => {
+    return Object.entries(allowedOn(one, ME, now, standing)).filter(([, yes]) => yes).map(([name]) => name).join(" ");
+  };
+  assert.equal(offered(own), "edit delete react reply");
+  assert.equal(offered(own, at + 24 * 3_600_000), "delete react reply");
+  assert.equal(offered(message(1)), "react reply");
+  assert.equal(offered(message(1), at, new Standing("moderator")), "delete react pin reply");
+  const archived = new Standing("moderator");
+  archived.apply({ may: ["moderate"], archived: true });
+  assert.equal(offered(own, at, archived), "delete");
+  assert.equal(offered({ ...own, deletedAt: "x" }), "");
+  assert.equal(offered({ ...own, notice: { kind: "left", value: "" } }), "");
+});
+
+test("a room frame says what may be done in it", () => {
+  const world = makeWorld();
+  world.online();
+  assert.equal(world.chat.current.standing.may("post"), true);
+  world.wire.say({ type: "room", room: "lobby", title: "Hall", kind: "public", topic: "", archived: true, posting: "everyone", may: [] });
+  assert.deepEqual([world.chat.current.title, world.chat.current.standing.may("post"), world.chat.current.standing.archived], ["Hall", false, true]);
+  assert.ok(world.events().includes("described"));
+});
+
+test("a notice is in the log, but nobody's unread message", () => {
+  const world = makeWorld();
+  world.online();
+  world.wire.say(change(11, { notice: { kind: "topic", value: "x" } }));
+  assert.deepEqual(seqs(world), [10, 11]);
+  assert.deepEqual([world.chat.current.reading.count, world.chat.current.reading.lineAfter], [0, null]);
+});
+
+test("reactions and pins name their room", () => {
+  const world = makeWorld();
+  world.online();
+  world.chat.react("m10", "👍", false);
+  world.chat.pin("m10", true);
+  world.chat.pin("m10", false);
+  assert.deepEqual(world.wire.sent.slice(-3), [
+    { type: "react", room: "lobby", id: "m10", emoji: "👍", remove: false },
+    { type: "pin", room: "lobby", id: "m10" },
+    { type: "unpin", room: "lobby", id: "m10" },
+  ]);
+});
+
+test("drafts keep what they answer", () => {
+  const store = new FakeStore();
+  const reply = { id: "m1", seq: 1, from: "jo", userId: "x" };
+  new Drafts(store, "a").answer("lobby", reply);
+  assert.deepEqual(new Drafts(store, "a").reply("lobby"), reply);
+  assert.equal(new Drafts(store, "a").get("lobby"), "");
+  assert.equal(new Drafts(store, "a").reply("den"), null);
+  new Drafts(store, "a").answer("lobby", null);
+  assert.equal(store.length, 0);
 });
 
 test("drafts are kept by account and room", () => {

@@ -305,3 +305,18 @@ test("another tab's message holds up nothing that was typed here", async () => {
   two.chat.post("typed here");
   assert.deepEqual(texts(two.wire), ["typed here"]);
 });
+
+test("what a message answers goes with it, over a reload and a resend", () => {
+  const store = new FakeStore();
+  const reply = { id: "m1", seq: 1, from: "jo", userId: "x" };
+  const world = makeWorld({ store });
+  const { nonce } = world.chat.post("yes", reply);
+  const again = makeWorld({ store });
+  assert.deepEqual(again.outbox.get(nonce)?.replyTo, reply);
+  again.online();
+  again.wire.end();
+  again.socket.hurry();
+  again.greet();
+  again.wire.say(history("resumed", 10));
+  assert.deepEqual(again.wire.of("message"), [{ type: "message", room: "lobby", text: "yes", nonce, replyTo: "m1" }]);
+});

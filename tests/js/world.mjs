@@ -74,7 +74,7 @@ export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), wh
   });
   const sender = new Sender(outbox, socket, clock);
   const chat = new Chat({ socket, outbox, sender, clock, fetchOlder: async () => older, me: ME, room: { slug: "lobby", title: "Lobby" } });
-  for (const name of /** @type {const} */ (["shown", "put", "older", "acknowledged", "badge", "line", "removed", "refused", "people", "typing"])) {
+  for (const name of /** @type {const} */ (["shown", "put", "older", "acknowledged", "badge", "line", "removed", "described", "refused", "people", "typing"])) {
     chat.on(name, (detail) => log.push([name, detail]));
   }
   if (start !== null) chat.current.log.start({ epoch: "e1", seq: start, messages: [message(start)], more: true });

@@ -10,8 +10,14 @@ export function readPage(chat) {
     seq: Number(data.seq),
     readSeq: Number(data.readSeq),
     more: data.more === "true",
+    /** Newer ones than those that are shown. */
+    newer: data.newer === "true",
+    /** The message whose surroundings are shown; null: there is none. */
+    at: data.at === undefined ? null : Number(data.at),
     /** An older page is shown: reading without scripts. The chat starts from the newest messages instead. */
-    paging: data.paging === "true",
+    paging: data.paging === "true" && data.at === undefined,
+    may: (data.may ?? "").split(" "),
+    archived: data.archived === "true",
     me: { id: data.userId ?? "", name: data.userName ?? "", role: data.userRole ?? "" },
     maxMessageLength: Number(data.maxMessageLength),
     heartbeatSeconds: Number(data.heartbeatSeconds),

@@ -1,20 +1,21 @@
 // Keeps the view where the reader has it: at the end while they are there, else on the message they look at.
 
 const NEAR_END_PX = 100;
-const NEAR_START_PX = 600;
+const NEAR_START_PX = 600; // and from where on what comes after a part of the past is fetched
 
 export class Scroller {
   #box;
   #content;
   #atEnd = true;
   #top = 0;
+  #loose = false;
   #onMove;
   #resized = new ResizeObserver(() => this.#settle());
 
   /**
    * @param {HTMLElement} box what scrolls
    * @param {HTMLElement} content the list in it
-   * @param {(atEnd: boolean, nearStart: boolean) => void} onMove
+   * @param {(atEnd: boolean, nearStart: boolean, nearEnd: boolean) => void} onMove
    */
   constructor(box, content, onMove) {
     this.#box = box;
@@ -37,6 +38,12 @@ export class Scroller {
     return this.#atEnd;
   }
 
+  /** @param {boolean} loose not at the end of the room, however far down: more lies behind what is shown */
+  set loose(loose) {
+    this.#loose = loose;
+    if (loose) this.#atEnd = false;
+  }
+
   toEnd() {
     this.#atEnd = true;
     this.#settle();
@@ -47,6 +54,13 @@ export class Scroller {
     const offset = element.getBoundingClientRect().top - this.#box.getBoundingClientRect().top;
     if (offset >= 0) return;
     this.#box.scrollTop += offset - this.#box.clientHeight / 3;
+    this.#scrolled();
+  }
+
+  /** @param {HTMLElement} element comes a third down from the top, wherever it is */
+  goTo(element) {
+    this.#top = Infinity; // wherever this leads, it is decided anew whether that is the end
+    this.#box.scrollTop += element.getBoundingClientRect().top - this.#box.getBoundingClientRect().top - this.#box.clientHeight / 3;
     this.#scrolled();
   }
 
@@ -74,7 +88,7 @@ export class Scroller {
 
   #scrolled = () => {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
-    const near = scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
+    const near = !this.#loose && scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
     // Only going up leaves the end: a view that shrank, or content that grew, is settled by the observer.
     if (near || scrollTop < this.#top) this.#atEnd = near;
     this.#top = scrollTop;
@@ -82,7 +96,8 @@ export class Scroller {
   };
 
   #tell() {
-    this.#onMove(this.#atEnd, this.#box.scrollTop < NEAR_START_PX);
+    const { scrollTop, scrollHeight, clientHeight } = this.#box;
+    this.#onMove(this.#atEnd, scrollTop < NEAR_START_PX, scrollHeight - scrollTop - clientHeight < NEAR_START_PX);
   }
 
   #firstVisible() {

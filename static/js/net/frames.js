@@ -1,11 +1,18 @@
 // The frames of the contract, as types, and how one is read.
 
-/** @typedef {{id: string, room: string, seq: number, from: string, userId: string, text?: string, html?: string, sentAt: string, nonce?: string, editedAt?: string, deletedAt?: string}} Message */
+/** @typedef {{id: string, seq: number, from: string, userId: string}} ReplyTo */
+/** @typedef {{emoji: string, count: number, users: {id: string, name: string}[]}} Reaction the first 20 users */
+/** @typedef {{kind: string, value: string}} Notice */
+/**
+ * @typedef {{id: string, room: string, seq: number, from: string, userId: string, text?: string, html?: string, sentAt: string, nonce?: string,
+ *   editedAt?: string, deletedAt?: string, notice?: Notice, replyTo?: ReplyTo, mentions?: string[], here?: boolean, pinnedAt?: string,
+ *   reactions?: Reaction[]}} Message
+ */
 /** @typedef {{maxMessageLength: number, rateLimit: number, rateWindowSeconds: number, heartbeatSeconds: number}} Limits */
 
 /** @typedef {{type: "system", message: string, clientId: string, user: {id: string, name: string, role: string}, limits: Limits}} SystemFrame */
 /** @typedef {{type: "history", room: string, epoch: string, mode: "latest" | "resumed" | "reset", messages: Message[], seq: number, more: boolean}} HistoryFrame */
-/** @typedef {{type: "message" | "edited" | "deleted", room: string, seq: number, message: Message}} ChangeFrame */
+/** @typedef {{type: "message" | "edited" | "deleted" | "reacted" | "pinned", room: string, seq: number, message: Message}} ChangeFrame */
 /** @typedef {{type: "ack", nonce: string, room: string, id: string, seq: number}} AckFrame */
 /** @typedef {{type: "presence", room: string, online: number, users?: string[], joined?: string[], left?: string[]}} PresenceFrame */
 /** @typedef {{type: "typing", room: string, users: string[]}} TypingFrame */

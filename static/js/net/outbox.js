@@ -3,7 +3,10 @@
 
 import { Emitter } from "./emitter.js";
 
-/** @typedef {{nonce: string, room: string, text: string, order: number, state: "waiting" | "refused", code: string, reason: string, retryAt: number | null}} Entry */
+/**
+ * @typedef {{nonce: string, room: string, text: string, replyTo?: import("./frames.js").ReplyTo, order: number, state: "waiting" | "refused",
+ *   code: string, reason: string, retryAt: number | null}} Entry
+ */
 /** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">} Store */
 /** @typedef {{added: Entry, changed: Entry, removed: Entry}} OutboxEvents */
 
@@ -59,11 +62,12 @@ export class Outbox extends Emitter {
   /**
    * @param {string} room
    * @param {string} text
+   * @param {import("./frames.js").ReplyTo} [replyTo] what it answers
    */
-  add(room, text) {
+  add(room, text, replyTo) {
     this.#lastOrder = Math.max(this.#lastOrder + 1, this.#now());
     /** @type {Entry} */
-    const entry = { nonce: this.#newNonce(), room, text, order: this.#lastOrder, state: "waiting", code: "", reason: "", retryAt: null };
+    const entry = { nonce: this.#newNonce(), room, text, ...(replyTo && { replyTo }), order: this.#lastOrder, state: "waiting", code: "", reason: "", retryAt: null };
     this.#put(entry);
     this.emit("added", entry);
     return entry;

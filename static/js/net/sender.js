@@ -112,10 +112,10 @@ export class Sender {
    * @param {number} now
    */
   #sendRoom(room, now) {
-    for (const { nonce, text, state, retryAt } of this.#outbox.list(room)) {
+    for (const { nonce, text, replyTo, state, retryAt } of this.#outbox.list(room)) {
       if ((state === "refused" && retryAt === null) || this.#elsewhere.has(nonce)) continue;
       if (now < this.#heldUntil || state === "refused" || this.#inFlight.has(nonce)) return; // the later ones wait for it
-      const event = { type: "message", room, text, nonce };
+      const event = { type: "message", room, text, nonce, ...(replyTo && { replyTo: replyTo.id }) };
       if (new TextEncoder().encode(JSON.stringify(event)).length > FRAME_LIMIT_BYTES) {
         this.#outbox.refuse(nonce, { code: "too_large", reason: TOO_LARGE, retryAt: null });
         continue;

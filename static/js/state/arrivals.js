@@ -1,7 +1,5 @@
 // What the line brings of the rooms' logs: puts it where it belongs, and says what has to be shown of it.
 
-import { mentionsOf } from "./mentions.js";
-
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/frames.js").HistoryFrame} HistoryFrame */
 /** @typedef {import("../net/frames.js").ChangeFrame} ChangeFrame */
@@ -24,7 +22,7 @@ export class Arrivals {
    * @param {import("./following.js").Following} parts.following
    * @param {import("../net/outbox.js").Outbox} parts.outbox
    * @param {import("../net/sender.js").Sender} parts.sender
-   * @param {{id: string, name: string}} parts.me
+   * @param {{id: string}} parts.me
    * @param {import("../net/emitter.js").Emitter<import("./chat.js").ChatEvents>} parts.told who hears of it
    */
   constructor({ following, outbox, sender, me, told }) {
@@ -43,6 +41,8 @@ export class Arrivals {
     room.followed = true;
     room.resuming = frame.more;
     const { reset, put } = room.log.history(frame);
+    if (reset) room.originals.forget();
+    this.#changed(room, frame.messages);
     const news = first ? [] : put.filter((message) => message.seq > before && !message.deletedAt);
     const lineMoved = news.filter((message) => this.#read(room, message)).length > 0;
     if (first) room.reading.open(room.log.messages);
@@ -66,6 +66,7 @@ export class Arrivals {
     if (change.kind === "gap") return this.#following.resume(room);
     if (change.kind === "stale") return;
     const { message } = frame;
+    this.#changed(room, [message]);
     const isNew = frame.type === "message" && !change.known;
     const lineMoved = isNew && this.#read(room, message);
     if (isNew) room.typing.ended(message.from);
@@ -92,11 +93,22 @@ export class Arrivals {
   }
 
   /**
+   * What is held beside the log is in its state now, before anybody is told.
+   * @param {Room} room
+   * @param {Message[]} messages
+   */
+  #changed(room, messages) {
+    room.originals.follow(messages);
+    room.context?.follow(messages);
+    if (room === this.#following.current && messages.length > 0) this.#told.emit("changed", { room, messages });
+  }
+
+  /**
    * @param {Room} room
    * @param {Message} message
    */
   #read(room, message) {
-    return room.reading.arrived(message, this.#attends(room), mentionsOf(message.text ?? "", this.#me.name).length > 0);
+    return room.reading.arrived(message, this.#attends(room), message.here === true || (message.mentions?.includes(this.#me.id) ?? false));
   }
 
   /** @param {Room} room */

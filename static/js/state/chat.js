@@ -2,11 +2,11 @@
 // Composed by main.js; never touches the DOM.
 
 import { Emitter } from "../net/emitter.js";
-import { isChange } from "../net/frames.js";
 import { Arrivals } from "./arrivals.js";
 import { Following } from "./following.js";
+import { Incoming } from "./incoming.js";
+import { withChanges } from "./meanwhile.js";
 
-/** @typedef {import("../net/frames.js").Frame} Frame */
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/frames.js").ErrorFrame} ErrorFrame */
 /** @typedef {import("../net/frames.js").SystemFrame} SystemFrame */
@@ -15,6 +15,7 @@ import { Following } from "./following.js";
  * @typedef {object} ChatEvents
  * @property {Room} shown the current room has to be drawn anew
  * @property {{room: Room, put: Message[], news: boolean}} put messages of the current room came or changed; news: just now
+ * @property {{room: Room, messages: Message[]}} changed messages of the current room are known in their state now, shown or not
  * @property {{room: Room, put: Message[]}} older
  * @property {{room: Room, gone: Message[]}} trimmed
  * @property {{nonce: string, id: string, seq: number}} acknowledged
@@ -35,9 +36,7 @@ export class Chat extends Emitter {
   #socket;
   #outbox;
   #sender;
-  #clock;
   #fetchOlder;
-  #me;
   #following;
   #arrivals;
 
@@ -48,7 +47,7 @@ export class Chat extends Emitter {
    * @param {import("../net/sender.js").Sender} parts.sender
    * @param {import("../net/clock.js").Clock} parts.clock
    * @param {typeof import("../net/older.js").fetchOlder} parts.fetchOlder
-   * @param {{id: string, name: string}} parts.me
+   * @param {{id: string, name: string, role: string}} parts.me
    * @param {{slug: string, title: string}} parts.room
    */
   constructor({ socket, outbox, sender, clock, fetchOlder, me, room }) {
@@ -56,12 +55,11 @@ export class Chat extends Emitter {
     this.#socket = socket;
     this.#outbox = outbox;
     this.#sender = sender;
-    this.#clock = clock;
     this.#fetchOlder = fetchOlder;
-    this.#me = me;
-    this.#following = new Following({ socket, outbox, sender, me: me.id, room });
+    this.#following = new Following({ socket, outbox, sender, me, room });
     this.#arrivals = new Arrivals({ following: this.#following, outbox, sender, me, told: this });
-    socket.on("frame", (frame) => this.#take(frame));
+    const incoming = new Incoming({ socket, outbox, sender, clock, me, following: this.#following, arrivals: this.#arrivals, told: this });
+    socket.on("frame", (frame) => incoming.take(frame));
     socket.on("close", () => this.#closed());
     outbox.on("removed", () => this.#following.leaveIdle());
   }
@@ -98,6 +96,7 @@ export class Chat extends Emitter {
     this.#following.current = room;
     left.reading.leave();
     left.typing.clear();
+    left.context = null;
     this.#arrivals.attended = false;
     if (room.log.position !== null) {
       room.reading.open(room.log.messages);
@@ -115,9 +114,10 @@ export class Chat extends Emitter {
 
   /**
    * @param {string} text clean
+   * @param {import("../net/frames.js").ReplyTo} [replyTo]
    */
-  post(text) {
-    const entry = this.#outbox.add(this.current.slug, text);
+  post(text, replyTo) {
+    const entry = this.#outbox.add(this.current.slug, text, replyTo);
     this.#sender.pump();
     return entry;
   }
@@ -133,6 +133,24 @@ export class Chat extends Emitter {
   /** @param {string} id */
   delete(id) {
     return this.#socket.send({ type: "delete", room: this.current.slug, id });
+  }
+
+  /**
+   * Puts an emoji on a message, or takes one's own away.
+   * @param {string} id
+   * @param {string} emoji
+   * @param {boolean} remove
+   */
+  react(id, emoji, remove) {
+    return this.#socket.send({ type: "react", room: this.current.slug, id, emoji, remove });
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} pinned
+   */
+  pin(id, pinned) {
+    return this.#socket.send({ type: pinned ? "pin" : "unpin", room: this.current.slug, id });
   }
 
   /** The current room was read to its end. */
@@ -154,12 +172,12 @@ export class Chat extends Emitter {
     const before = room.log.pagedFrom;
     if (room.loadingOlder || !room.log.more) return true;
     room.loadingOlder = true;
-    const page = await this.#fetchOlder(room.slug, before);
+    const page = await withChanges(this, () => this.#fetchOlder(room.slug, before));
     room.loadingOlder = false;
     if (page === null || room.log.pagedFrom !== before) return page !== null;
     const put = room.log.older(page.messages, page.more);
     for (const message of put) this.#arrivals.settle(message);
-    if (room === this.current) this.emit("older", { room, put });
+    if (room === this.current && room.context === null) this.emit("older", { room, put });
     return true;
   }
 
@@ -168,93 +186,6 @@ export class Chat extends Emitter {
     if (this.#socket.line.name !== "online") return this.#socket.hurry();
     this.#following.ask(this.current);
     this.#socket.expectFrame(PROBE_MS);
-  }
-
-  /** @param {Frame} frame */
-  #take(frame) {
-    if (isChange(frame)) return this.#arrivals.change(frame);
-    switch (frame.type) {
-      case "system":
-        return this.#welcome(frame);
-      case "history":
-        return this.#arrivals.history(frame);
-      case "ack":
-        this.emit("acknowledged", frame);
-        return this.#sender.delivered(frame.nonce);
-      case "presence":
-        return this.#presence(frame);
-      case "typing":
-        return this.#typing(frame);
-      case "unread":
-        return this.#unread(frame);
-      case "read":
-        this.room(frame.room).reading.read(frame.seq);
-        return this.emit("badge", this.room(frame.room));
-      case "room":
-        return this.#described(frame);
-      case "removed":
-        return this.#removed(frame.room);
-      case "heartbeat":
-        return this.#following.compare(frame.heads);
-      case "error":
-        return this.#error(frame);
-    }
-  }
-
-  /** @param {SystemFrame} frame */
-  #welcome(frame) {
-    this.#socket.beat(frame.limits.heartbeatSeconds);
-    this.emit("welcome", frame);
-    this.#outbox.reload();
-    this.#following.followWaiting();
-  }
-
-  /** @param {import("../net/frames.js").PresenceFrame} frame */
-  #presence(frame) {
-    const room = this.room(frame.room);
-    room.people.apply(frame);
-    for (const name of frame.left ?? []) room.typing.ended(name);
-    if (room !== this.current) return;
-    this.emit("people", room);
-    this.emit("typing", room);
-  }
-
-  /** @param {import("../net/frames.js").TypingFrame} frame */
-  #typing(frame) {
-    const room = this.room(frame.room);
-    room.typing.apply(frame.users.filter((name) => name !== this.#me.name), this.#clock.now());
-    if (room === this.current) this.emit("typing", room);
-  }
-
-  /** @param {import("../net/frames.js").UnreadFrame} frame */
-  #unread(frame) {
-    const room = this.room(frame.room);
-    if (room.followed) return; // counted here
-    room.reading.told(frame.count, frame.mentions);
-    this.emit("badge", room);
-  }
-
-  /** @param {import("../net/frames.js").RoomFrame} frame */
-  #described(frame) {
-    const room = this.room(frame.room);
-    room.title = frame.title;
-    room.facts.apply(frame);
-    this.emit("described", { room, frame });
-  }
-
-  /** @param {string} slug */
-  #removed(slug) {
-    const room = this.room(slug);
-    this.#following.drop(slug);
-    this.emit("removed", room);
-  }
-
-  /** @param {ErrorFrame} frame */
-  #error(frame) {
-    const asked = frame.room === undefined ? undefined : this.room(frame.room);
-    if (frame.nonce !== undefined && this.#outbox.get(frame.nonce) !== undefined) return this.#sender.refused(frame.nonce, frame);
-    if (asked?.resuming) asked.resuming = false;
-    this.emit("refused", frame);
   }
 
   #closed() {

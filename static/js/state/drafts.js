@@ -1,5 +1,7 @@
 // What is being typed in each room, kept by account and room over a reload.
 
+const REPLY = ":reply"; // no slug has a colon
+
 export class Drafts {
   #store;
   #prefix;
@@ -16,6 +18,28 @@ export class Drafts {
   /** @param {string} room */
   get(room) {
     return this.#store.getItem(this.#prefix + room) ?? "";
+  }
+
+  /**
+   * What the draft answers.
+   * @param {string} room
+   * @returns {import("../net/frames.js").ReplyTo | null}
+   */
+  reply(room) {
+    try {
+      const reply = JSON.parse(this.get(room + REPLY));
+      return typeof reply?.id === "string" && typeof reply.seq === "number" ? reply : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * @param {string} room
+   * @param {import("../net/frames.js").ReplyTo | null} reply
+   */
+  answer(room, reply) {
+    this.set(room + REPLY, reply === null ? "" : JSON.stringify(reply));
   }
 
   /**

@@ -15,7 +15,7 @@ export class Following {
    * @param {{send(event: object): boolean, readonly line: {name: string}}} parts.socket
    * @param {import("../net/outbox.js").Outbox} parts.outbox
    * @param {import("../net/sender.js").Sender} parts.sender
-   * @param {string} parts.me this account's id
+   * @param {{id: string, role: string}} parts.me
    * @param {{slug: string, title: string}} parts.room
    */
   constructor({ socket, outbox, sender, me, room }) {

@@ -55,7 +55,7 @@ export class Reading {
    * @param {readonly Message[]} messages
    */
   open(messages) {
-    const others = messages.filter((message) => message.userId !== this.#me && !message.deletedAt);
+    const others = messages.filter((message) => message.userId !== this.#me && !message.deletedAt && message.notice === undefined);
     if (this.#known) {
       this.#lineAfter = others.some((message) => message.seq > this.#readSeq) ? this.#readSeq : null;
     } else {
@@ -76,6 +76,7 @@ export class Reading {
    * @returns {boolean} whether the line moved
    */
   arrived(message, attended, mentioned = false) {
+    if (message.notice !== undefined) return false; // nobody wrote it
     if (message.userId === this.#me) {
       const moved = this.#lineAfter !== null;
       this.#lineAfter = null;

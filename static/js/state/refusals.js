@@ -9,8 +9,18 @@ import { speaksEnglish, t } from "../words.js";
 export function refusalText({ code, message }) {
   if (speaksEnglish()) return message;
   const limit = /\d+/.exec(message)?.[0];
-  if (code === "too_large" && limit !== undefined) return t("Message must be %(limit)s characters or less.", { limit: Number(limit) });
+  if (code === "too_large" && limit !== undefined) return tooLarge(message, Number(limit));
   return sentences()[message] ?? reasons()[code] ?? message;
+}
+
+/**
+ * @param {string} message
+ * @param {number} limit
+ */
+function tooLarge(message, limit) {
+  if (message.includes("emoji")) return t("At most %(limit)s different emoji on a message.", { limit });
+  if (message.includes("pinned")) return t("At most %(limit)s messages are pinned. Unpin one first.", { limit });
+  return t("Message must be %(limit)s characters or less.", { limit });
 }
 
 /** The server's own sentences where a code has several. @returns {Record<string, string>} */
@@ -21,6 +31,9 @@ function sentences() {
     "Messages can be edited for 24 hours.": t("Messages can be edited for 24 hours."),
     "You can delete only your own messages.": t("You can delete only your own messages."),
     "You cannot delete a message of somebody with a higher role.": t("You cannot delete a message of somebody with a higher role."),
+    "You may not write here.": t("You may not write here."),
+    "There is no such message to answer.": t("There is no such message to answer."),
+    "A reaction is exactly one emoji.": t("A reaction is exactly one emoji."),
     "Only moderators write here.": t("Only moderators write here."),
     "Only moderators pin messages in this room.": t("Only moderators pin messages in this room."),
     "This room is archived.": t("This room is archived."),

@@ -1,45 +1,30 @@
-// Everything that is seen of the chat, wired to the chat itself: events come up, calls go down.
+// Everything that is seen of the chat, composed: the parts, and how they call each other. What comes from the chat goes on
+// in showing.js.
 
-import { Drafts } from "../state/drafts.js";
-import { allowedOn } from "../state/permissions.js";
-import { refusalText } from "../state/refusals.js";
-import { Throttle } from "../state/throttle.js";
-import { t } from "../words.js";
-import { Composer } from "./composer.js";
-import { Past, ToEnd } from "./edges.js";
-import { MessageFocus } from "./message_focus.js";
-import { MessageMenu } from "./message_menu.js";
+import { fetchAround, fetchLater, fetchPins, fetchSome } from "../net/messages.js";
+import { fetchOlder } from "../net/older.js";
+import { Looking } from "../state/looking.js";
+import { withChanges } from "../state/meanwhile.js";
+import { Acting } from "./acting.js";
+import { ToEnd } from "./edges.js";
+import { Look } from "./look.js";
 import { Navigation } from "./navigation.js";
 import { PeopleList, TypingLine } from "./people.js";
+import { Pins } from "./pins.js";
+import { Quotes } from "./quotes.js";
 import { Reader } from "./reader.js";
 import { RefusedRows } from "./refused_rows.js";
+import { Showing } from "./showing.js";
 import { StatusLine } from "./status.js";
 import { Surroundings } from "./surroundings.js";
 import { Timeline } from "./timeline.js";
-
-/** @typedef {import("../state/room.js").Room} Room */
-/** @typedef {import("../net/frames.js").Message} Message */
-
-const TYPING_MS = 2_000;
+import { Writing } from "./writing.js";
 
 export class ChatView {
   #chat;
   #socket;
-  #outbox;
-  #page;
-  #drafts;
-  #timeline;
-  #composer;
-  #focus;
-  #menu;
-  #around;
-  #people = new PeopleList();
-  #typing = new TypingLine();
-  #past;
-  #toEnd;
-  #refused;
-  #navigation;
-  #reader;
+  #parts;
+  #showing;
 
   /**
    * @param {object} parts
@@ -53,188 +38,107 @@ export class ChatView {
   constructor({ chat, socket, outbox, sender, clock, page }) {
     this.#chat = chat;
     this.#socket = socket;
-    this.#outbox = outbox;
-    this.#page = page;
-    this.#drafts = new Drafts(localStorage, page.me.id);
-    const typing = new Throttle(clock, TYPING_MS, () => chat.typing());
+    const { me } = page;
     this.status = new StatusLine({ onTryNow: () => socket.hurry(), onSwitch: () => this.#switch() });
-    this.#timeline = new Timeline(page.me, (atEnd, nearStart) => this.#moved(atEnd, nearStart));
-    this.#past = new Past(() => chat.loadOlder());
-    this.#toEnd = new ToEnd(() => {
-      this.#timeline.toEnd();
-      this.#composer.rest();
+    const quotes = new Quotes({ find: (id) => chat.current.find(id), onWant: (id) => this.#want(id) });
+    const timeline = new Timeline(me, quotes, (...place) => this.#showing.moved(...place));
+    const looking = new Looking({ chat, fetchAround, fetchOlder, fetchLater });
+    const reader = new Reader(chat, clock, () => timeline.atEnd);
+    /** @type {Acting} */
+    let acting;
+    const writing = new Writing({
+      chat,
+      clock,
+      page,
+      onPosted: () => look.end(),
+      onWant: (id) => this.#want(id),
+      lastOwn: () => chat.current.log.messages.findLast((message) => acting.allowed(message).edit),
     });
-    this.#reader = new Reader(chat, clock, () => this.#timeline.atEnd);
-    this.#navigation = new Navigation({ chat, start: page.room, onStay: () => this.#composer.rest() });
-    this.#refused = new RefusedRows({
+    acting = new Acting({ chat, me, now: clock.now, writing });
+    const look = new Look({
+      chat,
+      looking,
+      timeline,
+      onDraw: (room, adopted) => this.#showing.draw(room, adopted),
+      onLooked: (at) => navigation.looked(at),
+      onReturned: () => navigation.returned(),
+      onEnter: (slug, title) => navigation.go(slug, title),
+      onFail: (failure) => writing.note(failure),
+    });
+    const navigation = new Navigation({
+      chat,
+      start: page.room,
+      startAt: page.at,
+      onStay: () => {
+        if (chat.current.context !== null) look.end();
+        writing.rest();
+      },
+      onLook: (at) => (at === null ? chat.current.context !== null && look.end() : void look.jump(at, true)),
+    });
+    const toEnd = new ToEnd(() => {
+      look.end();
+      writing.rest();
+    });
+    const refused = new RefusedRows({
       onRetry: (nonce) => sender.retry(nonce),
       onDiscard: (nonce) => sender.discard(nonce),
-      onDone: () => this.#composer.rest(),
+      onDone: () => writing.rest(),
     });
-    this.#around = new Surroundings({ chat, socket, clock, page, onEnter: this.#navigation.go });
-    this.#composer = new Composer(page.maxMessageLength, {
-      onPost: (text) => this.#post(text),
-      onEdit: (id, text) => this.#edit(id, text),
-      onInput: (text) => this.#drafts.set(chat.current.slug, text),
-      onTyping: () => typing.orNever(),
-      lastOwn: () => chat.current.log.messages.findLast((message) => allowedOn(message, page.me, clock.now()).edit),
-    });
-    this.#focus = new MessageFocus((row) => this.#menu.open(row));
-    this.#menu = new MessageMenu({
-      find: (id) => chat.current.log.get(id),
-      allowed: (message) => allowedOn(message, page.me, clock.now()),
-      onEdit: (message) => this.#composer.edit(message),
-      onDelete: ({ id }, row, byKey) => {
-        if (!chat.delete(id)) return this.#composer.note(t("There is no connection: nothing was deleted."), "failure");
-        if (!byKey || !this.#focus.leave(row)) this.#composer.rest();
-      },
-    });
+    const around = new Surroundings({ chat, socket, clock, page, onEnter: navigation.go });
+    const pins = new Pins({ fetchPins: () => fetchPins(chat.current.slug), onJump: (seq) => void look.jump(seq) });
+    const people = new PeopleList();
+    const typing = new TypingLine();
+    this.#parts = { status: this.status, timeline, writing, acting, around, look, toEnd, refused, navigation, pins };
+    this.#showing = new Showing({ ...this.#parts, chat, outbox, page, quotes, reader, people, typing, onWanted: () => this.#bring() });
   }
 
   connect() {
-    this.#listen();
-    const { status } = this;
-    const parts = [status, this.#timeline, this.#composer, this.#menu, this.#around, this.#past, this.#toEnd, this.#refused];
-    for (const part of [...parts, this.#navigation, this.#focus]) part.connect();
-    this.#startRoom();
+    this.#showing.listen();
+    for (const part of Object.values(this.#parts)) part.connect();
+    this.#showing.start();
   }
 
   /** The page came to or lost the attention of its reader. */
   attend() {
-    this.#reader.attend();
+    this.#showing.attend();
   }
 
   /** The rooms in the order of the list, with what is unread in them. */
-  choices = () => this.#around.choices;
+  choices = () => this.#parts.around.choices;
 
   /** Where the room that is looked at is searched. */
   get searchAddress() {
-    return this.#around.searchAddress;
+    return this.#parts.around.searchAddress;
   }
 
   /**
    * @param {string} slug
    * @param {string} title
    */
-  enter = (slug, title) => this.#navigation.go(slug, title);
+  enter = (slug, title) => this.#parts.navigation.go(slug, title);
 
-  /** @returns {boolean} whether there was something to end: an edit, or being among the messages */
-  endEdit = () => this.#composer.cancel();
+  /** @returns {boolean} whether there was something to give up: an edit or a reply */
+  endEdit = () => this.#parts.writing.cancel();
 
   /** @returns {boolean} whether the focus was among the messages */
-  leaveMessages = () => this.#focus.has && this.#composer.rest();
+  leaveMessages = () => this.#parts.acting.focus.has && this.#parts.writing.rest();
 
-  #startRoom() {
-    const { room: { slug }, epoch, seq, more, readSeq, paging } = this.#page;
+  /** @param {string} id of a message that is quoted and not held */
+  #want(id) {
+    this.#chat.current.originals.want(id);
+    void this.#bring();
+  }
+
+  async #bring() {
     const room = this.#chat.current;
-    room.reading.start(readSeq);
-    if (paging) history.replaceState(null, "", `/rooms/${slug}`);
-    else {
-      room.log.start({ epoch, seq, more, messages: this.#timeline.adopt(slug) });
-      room.reading.open(room.log.messages);
-      for (const message of room.log.messages) {
-        if (message.nonce !== undefined) this.#outbox.remove(message.nonce);
-      }
-    }
-    this.#draw(room, !paging);
-  }
-
-  #listen() {
-    const chat = this.#chat;
-    chat.on("shown", (room) => this.#draw(room, false));
-    chat.on("put", ({ put, news }) => this.#put(put, news));
-    chat.on("older", ({ room, put }) => {
-      this.#timeline.hold(() => {
-        this.#timeline.prepend(put);
-        this.#timeline.drawLine(room);
-        this.#past.show(room);
+    const came = await room.originals.bring(async (ids) => {
+      const page = await withChanges(this.#chat, async () => {
+        const messages = await fetchSome(room.slug, ids);
+        return messages && { messages };
       });
+      return page?.messages ?? null;
     });
-    chat.on("trimmed", ({ room, gone }) => {
-      this.#timeline.hold(() => {
-        this.#timeline.drop(gone);
-        this.#past.show(room);
-      });
-    });
-    chat.on("acknowledged", (ack) => this.#timeline.confirm(ack));
-    chat.on("people", ({ people }) => this.#people.show(people.names, people.online));
-    chat.on("typing", (room) => this.#typing.show(room.typing));
-    chat.on("line", (room) => {
-      this.#timeline.hold(() => {
-        this.#timeline.drawLine(room);
-        this.#past.show(room);
-      });
-    });
-    chat.on("refused", (error) => this.#composer.note(refusalText(error), "failure"));
-    chat.on("welcome", ({ limits }) => {
-      this.#composer.limit = limits.maxMessageLength;
-      this.attend(); // what was looked at before there was a line is told as read now
-    });
-    for (const name of /** @type {const} */ (["added", "changed"])) {
-      this.#outbox.on(name, (entry) => entry.room === chat.current.slug && this.#timeline.pend(entry));
-    }
-    this.#outbox.on("removed", (entry) => this.#timeline.unpend(entry));
-    this.#timeline.onChange = () => this.#focus.settle();
-  }
-
-  /**
-   * @param {Room} room
-   * @param {boolean} adopted its messages stand in the page already
-   */
-  #draw(room, adopted) {
-    const entries = this.#outbox.list(room.slug);
-    if (adopted) {
-      for (const entry of entries) this.#timeline.pend(entry);
-      this.#timeline.reveal(room);
-    } else this.#timeline.show(room, entries);
-    this.#people.show(room.people.names, room.people.online);
-    this.#typing.show(room.typing);
-    this.#past.show(room);
-    this.#around.show(room);
-    if (room.slug !== this.#drawn) this.#composer.enter(room.title, this.#drafts.get(room.slug));
-    this.#drawn = room.slug;
-    this.attend();
-  }
-
-  #drawn = "";
-
-  /**
-   * @param {Message[]} messages
-   * @param {boolean} news they came just now
-   */
-  #put(messages, news) {
-    const away = !this.#timeline.atEnd;
-    this.#timeline.put(messages, news);
-    const others = messages.some((message) => message.userId !== this.#page.me.id && !message.editedAt && !message.deletedAt);
-    if (away && others) this.#toEnd.announce();
-    if (messages.some(({ id }) => id === this.#composer.editing)) this.#composer.endEdit();
-    this.attend();
-  }
-
-  /**
-   * @param {boolean} atEnd
-   * @param {boolean} nearStart
-   */
-  #moved(atEnd, nearStart) {
-    this.#toEnd.show(atEnd);
-    if (nearStart && this.#chat.current.log.more && !this.#chat.current.log.held) void this.#chat.loadOlder();
-    this.attend();
-  }
-
-  /** @param {string} text */
-  #post(text) {
-    this.#chat.post(text);
-    this.#timeline.toEnd();
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} text
-   */
-  #edit(id, text) {
-    const message = this.#chat.current.log.get(id);
-    if (message?.text === text) return this.#composer.endEdit();
-    if (!this.#chat.edit(id, text)) this.#composer.note(t("There is no connection: the change is not saved yet."), "failure");
+    if (room === this.#chat.current && came.length > 0) this.#showing.refresh(came);
   }
 
   #switch() {

@@ -21,11 +21,13 @@ export class Composer {
   #text = find("#composer-text", HTMLTextAreaElement);
   #note = find("#composer-note", HTMLElement);
   #banner = find("#editing", HTMLElement);
+  #closed = find("#composer-closed", HTMLElement);
   #timeline = find("#timeline", HTMLElement);
   #touch = window.matchMedia("(pointer: coarse)");
   #calls;
   /** @type {{id: string, draft: string} | null} */
   #editing = null;
+  #reason = "";
 
   /**
    * @param {number} limit code points; 0: any number
@@ -75,6 +77,7 @@ export class Composer {
     const draft = this.#editing?.draft ?? this.#text.value;
     this.#editing = { id: message.id, draft };
     this.#banner.hidden = false;
+    this.#fence();
     this.#write(message.text ?? "");
     this.#text.focus();
   }
@@ -86,6 +89,7 @@ export class Composer {
     this.#editing = null;
     this.#banner.hidden = true;
     this.#write(draft);
+    this.#fence();
   }
 
   /**
@@ -103,17 +107,33 @@ export class Composer {
    * @returns {true}
    */
   rest() {
-    if (this.#touch.matches) this.#timeline.focus({ preventScroll: true });
+    if (this.#touch.matches || this.#form.hidden) this.#timeline.focus({ preventScroll: true });
     else this.#text.focus();
     return true;
+  }
+
+  /** @param {string} reason why nothing can be written here; "": it can. An edit goes on */
+  close(reason) {
+    this.#closed.textContent = reason;
+    this.#reason = reason;
+    this.#fence();
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  #fence() {
+    const open = this.#reason === "" || this.#editing !== null;
+    this.#form.hidden = !open;
+    this.#closed.hidden = open;
   }
 
   /** @returns {boolean} whether an edit was given up */
   cancel() {
     if (this.#editing === null) return false;
     this.endEdit();
-    this.#text.focus();
-    return true;
+    return this.rest();
   }
 
   /** @param {SubmitEvent} event */
@@ -150,7 +170,7 @@ export class Composer {
       this.#form.requestSubmit();
     } else if (event.key === "Escape" && this.#editing !== null) {
       event.preventDefault();
-      this.endEdit();
+      this.cancel();
     } else if (event.key === "ArrowUp" && !event.altKey && this.#text.value === "" && this.#editing === null) {
       const message = this.#calls.lastOwn();
       if (message === undefined) return;

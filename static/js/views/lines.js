@@ -10,6 +10,11 @@ function isRow(element) {
   return element instanceof HTMLElement && element.classList.contains("message");
 }
 
+/** @param {HTMLElement | null} row a notice never groups */
+function standsAlone(row) {
+  return row?.classList.contains("message--notice") === true;
+}
+
 /**
  * The message before `element`, whatever lines stand between.
  * @param {Element} element
@@ -57,7 +62,8 @@ export function decorate(row) {
   if (newDay) (before === null ? row.parentElement?.prepend(dayLine(day)) : before.after(dayLine(day)));
   const apart = Date.parse(row.dataset.sentAt ?? "") - Date.parse(before?.dataset.sentAt ?? "");
   const unread = row.previousElementSibling?.classList.contains("unread-line") ?? false;
-  const follows = !newDay && !unread && before.dataset.userId === row.dataset.userId && Math.abs(apart) < GROUP_MS;
+  const same = before?.dataset.userId === row.dataset.userId && !standsAlone(before) && !standsAlone(row) && row.querySelector(".message__quote") === null;
+  const follows = !newDay && !unread && same && Math.abs(apart) < GROUP_MS;
   row.classList.toggle("message--follows", follows);
 }
 
@@ -75,7 +81,7 @@ export function placeUnreadLine(list, after, me) {
   if (follower instanceof HTMLElement && isRow(follower)) decorate(follower);
   if (after === null) return null;
   const rows = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll(".message[data-seq]"));
-  const row = [...rows].find((one) => Number(one.dataset.seq) > after && one.dataset.userId !== me);
+  const row = [...rows].find((one) => Number(one.dataset.seq) > after && one.dataset.userId !== me && !standsAlone(one));
   if (row === undefined || rowBefore(row) === null) return null;
   const line = document.createElement("li");
   line.className = "unread-line";

@@ -1,13 +1,20 @@
-// What can be done with one message: copy its text, edit it, delete it.
+// What can be done with one message, as a menu: what is offered depends on the message, the account and the room.
 
 import { ask } from "../dom/ask.js";
 import { find } from "../dom/find.js";
+import { standBy } from "../dom/stand.js";
+import { t } from "../words.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
+/** @typedef {import("../state/permissions.js").Allowed} Allowed */
 /**
  * @typedef {object} MenuCalls
  * @property {(id: string) => Message | undefined} find
- * @property {(message: Message) => {edit: boolean, delete: boolean}} allowed
+ * @property {(message: Message) => Allowed} allowed
+ * @property {(message: Message) => void} onReply
+ * @property {(message: Message, row: HTMLElement) => void} onReact
+ * @property {(message: Message) => void} onLink its address is wanted
+ * @property {(message: Message, pinned: boolean) => void} onPin
  * @property {(message: Message) => void} onEdit
  * @property {(message: Message, row: HTMLElement, byKey: boolean) => void} onDelete
  */
@@ -56,23 +63,14 @@ export class MessageMenu {
   /** @param {HTMLElement} row */
   #show(row) {
     const message = this.#calls.find(row.dataset.id ?? "");
-    if (message === undefined || message.deletedAt) return;
+    if (message === undefined || message.deletedAt || message.notice) return;
     const allowed = this.#calls.allowed(message);
-    find("[data-action='edit']", HTMLElement, this.#menu).hidden = !allowed.edit;
-    find("[data-action='delete']", HTMLElement, this.#menu).hidden = !allowed.delete;
+    for (const [name, shown] of Object.entries(allowed)) find(`[data-action='${name}']`, HTMLElement, this.#menu).hidden = !shown;
+    find("[data-action='pin']", HTMLElement, this.#menu).textContent = message.pinnedAt ? t("Unpin") : t("Pin");
     this.#row = row;
     this.#menu.showPopover();
-    this.#stand(find("[data-action='menu']", HTMLElement, row));
+    standBy(this.#menu, find("[data-action='menu']", HTMLElement, row));
     find("button:not([hidden])", HTMLElement, this.#menu).focus();
-  }
-
-  /** @param {HTMLElement} button the menu opens below it, or above where there is no room */
-  #stand(button) {
-    const at = button.getBoundingClientRect();
-    const { width, height } = this.#menu.getBoundingClientRect();
-    const below = at.bottom + height + 8 < window.innerHeight;
-    this.#menu.style.top = `${below ? at.bottom + 4 : at.top - height - 4}px`;
-    this.#menu.style.left = `${Math.max(8, Math.min(at.right - width, window.innerWidth - width - 8))}px`;
   }
 
   #toggled = () => {
@@ -81,19 +79,37 @@ export class MessageMenu {
   };
 
   /** @param {MouseEvent} event */
-  #chosen = async (event) => {
+  #chosen = (event) => {
     const button = event.target instanceof Element ? event.target.closest("[data-action]") : null;
     const row = this.#row;
     const message = row === null ? undefined : this.#calls.find(row.dataset.id ?? "");
     this.#menu.hidePopover();
-    if (!(button instanceof HTMLElement) || row === null || message === undefined) return;
-    const text = row.querySelector(".message__body")?.textContent ?? "";
-    if (button.dataset.action === "copy") await navigator.clipboard?.writeText(message.text ?? text);
-    if (button.dataset.action === "edit") this.#calls.onEdit(message);
-    if (button.dataset.action !== "delete") return;
-    find("#delete-quote", HTMLElement).textContent = text;
-    if (await ask("#delete-dialog")) this.#calls.onDelete(message, row, this.#byKey);
+    if (button instanceof HTMLElement && row !== null && message !== undefined) this.#do(button.dataset.action, message, row);
   };
+
+  /**
+   * @param {string | undefined} action
+   * @param {Message} message
+   * @param {HTMLElement} row
+   */
+  #do(action, message, row) {
+    if (action === "reply") this.#calls.onReply(message);
+    if (action === "react") this.#calls.onReact(message, row);
+    if (action === "copy") void navigator.clipboard?.writeText(message.text ?? "");
+    if (action === "link") this.#calls.onLink(message);
+    if (action === "pin") this.#calls.onPin(message, !message.pinnedAt);
+    if (action === "edit") this.#calls.onEdit(message);
+    if (action === "delete") void this.#delete(message, row);
+  }
+
+  /**
+   * @param {Message} message
+   * @param {HTMLElement} row
+   */
+  async #delete(message, row) {
+    find("#delete-quote", HTMLElement).textContent = row.querySelector(".message__body")?.textContent ?? "";
+    if (await ask("#delete-dialog")) this.#calls.onDelete(message, row, this.#byKey);
+  }
 
   /** @param {KeyboardEvent} event */
   #pressed = (event) => {

@@ -1,22 +1,30 @@
 // Going from room to room without loading a page: by the list, the switcher, the keys, and the browser's back and forth.
 
+import { permalink } from "../state/permalinks.js";
+
 /** @typedef {{slug: string, title: string}} Place */
 
 export class Navigation {
   #chat;
   #start;
+  #startAt;
   #onStay;
+  #onLook;
 
   /**
    * @param {object} parts
    * @param {import("../state/chat.js").Chat} parts.chat
    * @param {Place} parts.start the room the page was loaded for
+   * @param {number | null} parts.startAt and the message in it
    * @param {() => void} parts.onStay somebody went where they are
+   * @param {(at: number | null) => void} parts.onLook back or forth to a message of the room, or to its end
    */
-  constructor({ chat, start, onStay }) {
+  constructor({ chat, start, startAt, onStay, onLook }) {
     this.#chat = chat;
     this.#start = start;
+    this.#startAt = startAt;
     this.#onStay = onStay;
+    this.#onLook = onLook;
   }
 
   connect() {
@@ -38,10 +46,24 @@ export class Navigation {
     this.#chat.enter(slug, title);
   };
 
+  /** @param {number} at a message of the current room is shown in its context now */
+  looked(at) {
+    const { slug, title } = this.#chat.current;
+    history.pushState({ room: { slug, title }, at }, "", permalink(slug, at));
+  }
+
+  /** The end of the current room is shown again. */
+  returned() {
+    const { slug, title } = this.#chat.current;
+    if (location.search !== "" || location.hash !== "") history.pushState({ room: { slug, title } }, "", `/rooms/${slug}`);
+  }
+
   /** @param {PopStateEvent} event */
   #moved = ({ state }) => {
     /** @type {Place} */
     const { slug, title } = state?.room ?? this.#start;
+    const at = state === null ? this.#startAt : (state.at ?? null);
     this.#chat.enter(slug, title);
+    this.#onLook(at);
   };
 }

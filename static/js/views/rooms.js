@@ -2,7 +2,7 @@
 
 import { find, stamp } from "../dom/find.js";
 import { fillBadge } from "./badges.js";
-import { roomMark } from "./marks.js";
+import { roomMark } from "./room_mark.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 /** @typedef {import("../state/facts.js").Kind} Kind */

@@ -3,8 +3,10 @@
 import { fillAvatar } from "../dom/avatar.js";
 import { find, stamp } from "../dom/find.js";
 import { localiseTime } from "../dom/time.js";
+import { noticeText } from "../state/notices.js";
 import { refusalText } from "../state/refusals.js";
 import { t } from "../words.js";
+import { fillMarks, readMarks } from "./marks.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/outbox.js").Entry} Entry */
@@ -34,8 +36,15 @@ export function fillStored(row, message, me) {
   row.classList.toggle("message--deleted", Boolean(message.deletedAt));
   fillAuthor(row, { id: message.userId, name: message.from }, me);
   fillTime(row, message.sentAt);
-  fillBody(row, message.deletedAt ? t("This message was deleted.") : (message.text ?? ""), message.deletedAt ? undefined : message.html);
+  fillBody(row, textOf(message), message.deletedAt || message.notice ? undefined : message.html);
+  fillMarks(row, message, me);
   find(".message__edited", HTMLElement, row).hidden = !message.editedAt || Boolean(message.deletedAt);
+}
+
+/** @param {Message} message */
+function textOf(message) {
+  if (message.deletedAt) return t("This message was deleted.");
+  return message.notice === undefined ? (message.text ?? "") : noticeText(message);
 }
 
 /**
@@ -78,9 +87,10 @@ export function endRefusal(row) {
  * What the row of a server-rendered page shows, as a message.
  * @param {HTMLElement} row
  * @param {string} room
+ * @param {Person} me
  * @returns {Message}
  */
-export function readRow(row, room) {
+export function readRow(row, room, me) {
   const { id = "", seq = "0", userId = "" } = row.dataset;
   const body = find(".message__body", HTMLElement, row);
   const rich = body.classList.contains("message__body--rich");
@@ -88,13 +98,12 @@ export function readRow(row, room) {
   const edited = !find(".message__edited", HTMLElement, row).hidden;
   const sentAt = find("time", HTMLTimeElement, row).dateTime;
   /** @type {Message} */
-  const message = { id, room, seq: Number(seq), userId, from: find(".message__author", HTMLElement, row).textContent ?? "", sentAt };
+  const message = { id, room, seq: Number(seq), userId, from: find(".message__author", HTMLElement, row).textContent ?? "", sentAt, ...readMarks(row, me) };
   if (deleted) return { ...message, deletedAt: sentAt };
   if (row.dataset.nonce !== undefined) message.nonce = row.dataset.nonce;
   message.text = row.dataset.text ?? body.textContent ?? "";
   if (rich) message.html = body.innerHTML;
   if (edited) message.editedAt = sentAt;
-  row.dataset.sentAt = sentAt;
   return message;
 }
 

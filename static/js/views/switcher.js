@@ -3,7 +3,7 @@
 import { find, stamp } from "../dom/find.js";
 import { findRooms } from "../state/choices.js";
 import { fillBadge } from "./badges.js";
-import { roomMark } from "./marks.js";
+import { roomMark } from "./room_mark.js";
 
 /** @typedef {import("../state/choices.js").Choice} Choice */
 

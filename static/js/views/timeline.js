@@ -3,11 +3,13 @@
 import { find } from "../dom/find.js";
 import { Scroller } from "../dom/scroller.js";
 import { localiseTimes } from "../dom/time.js";
-import { Countdowns } from "./countdowns.js";
+import { permalink } from "../state/permalinks.js";
 import { DayNames, decorate, placeUnreadLine } from "./lines.js";
+import { fillMarks } from "./marks.js";
 import { markMentions } from "./mention_marks.js";
+import { PendingRows } from "./pending_rows.js";
 import { placeRow, takeRow } from "./places.js";
-import { endRefusal, fillPending, fillStored, newRow, readRow } from "./row.js";
+import { fillStored, newRow, readRow } from "./row.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/outbox.js").Entry} Entry */
@@ -19,33 +21,42 @@ export class Timeline {
   #me;
   #scroller;
   #days = new DayNames(this.#list);
-  #countdowns = new Countdowns();
+  #quotes;
+  #pending;
   /** @type {Map<string, HTMLElement>} */
   #byId = new Map();
-  /** @type {Map<string, HTMLElement>} */
-  #byNonce = new Map();
+  /** @type {HTMLElement | null} */
+  #marked = null;
   /** Told after every change of the list. */
   onChange = () => {};
 
   /**
    * @param {{id: string, name: string}} me
-   * @param {(atEnd: boolean, nearStart: boolean) => void} onMove
+   * @param {import("./quotes.js").Quotes} quotes
+   * @param {(atEnd: boolean, nearStart: boolean, nearEnd: boolean) => void} onMove
    */
-  constructor(me, onMove) {
+  constructor(me, quotes, onMove) {
     this.#me = me;
+    this.#quotes = quotes;
+    this.#pending = new PendingRows({
+      list: this.#list,
+      byId: this.#byId,
+      me,
+      onFill: (row, { room, replyTo }) => quotes.fill(row, permalink(room, replyTo?.seq ?? 0), replyTo),
+    });
     this.#scroller = new Scroller(this.#box, this.#list, onMove);
   }
 
   connect() {
     this.#scroller.connect();
     this.#days.connect();
-    this.#countdowns.connect();
+    this.#pending.connect();
   }
 
   disconnect() {
     this.#scroller.disconnect();
     this.#days.disconnect();
-    this.#countdowns.disconnect();
+    this.#pending.disconnect();
   }
 
   get atEnd() {
@@ -68,31 +79,38 @@ export class Timeline {
    */
   adopt(room) {
     const rows = [...this.#list.querySelectorAll(".message")].filter((row) => row instanceof HTMLElement);
-    const messages = rows.map((row) => readRow(row, room));
+    const messages = rows.map((row) => readRow(row, room, this.#me));
     rows.forEach((row, index) => {
       const message = /** @type {Message} */ (messages[index]);
       row.dataset.sentAt = message.sentAt;
       this.#byId.set(message.id, row);
+      fillMarks(row, message, this.#me);
+      this.#quotes.fill(row, permalink(room, message.replyTo?.seq ?? 0), message.replyTo);
+      this.#standOut(row, message);
+      if (row.classList.contains("message--marked")) this.#marked = row;
     });
     localiseTimes(this.#list);
     for (const row of rows) decorate(row);
-    for (const row of rows) this.#mark(row);
     return messages;
   }
 
   /**
-   * Draws a room anew; the view goes to the first unread message, or to the end.
+   * Draws a room anew: its log, the view at the first unread message or the end, or the context that is looked at.
    * @param {Room} room
    * @param {Entry[]} entries what of it is on its way
    */
   show(room, entries) {
     this.#byId.clear();
-    this.#byNonce.clear();
-    this.#countdowns.clear();
-    this.#list.replaceChildren(...room.log.messages.map((message) => this.#store(newRow(), message)));
+    this.#pending.clear();
+    this.#marked = null;
+    const { messages } = room.context ?? room.log;
+    this.#list.replaceChildren(...messages.map((message) => this.#store(newRow(), message)));
     for (const row of this.#byId.values()) decorate(row);
-    for (const entry of entries) this.pend(entry);
-    this.reveal(room);
+    this.#scroller.loose = room.context !== null;
+    if (room.context === null) {
+      for (const entry of entries) this.#pending.put(entry);
+      this.reveal(room);
+    }
     this.onChange();
   }
 
@@ -104,13 +122,46 @@ export class Timeline {
   }
 
   /**
+   * Without a redrawing: what is shown of a context has become a part of the log, or the page begins with a context.
+   * @param {Room} room
+   * @param {Entry[]} entries
+   */
+  adjoin(room, entries) {
+    this.#scroller.loose = room.context !== null;
+    if (room.context !== null) return;
+    this.put(room.log.messages.filter(({ id }) => !this.#byId.has(id)), false);
+    for (const entry of entries) this.pend(entry);
+    this.hold(() => this.drawLine(room));
+  }
+
+  /**
+   * @param {number} seq
+   * @returns {HTMLElement | null} its message, in view, with the mark and the focus
+   */
+  mark(seq) {
+    const row = document.getElementById(`message-${seq}`);
+    if (row === null || !this.#list.contains(row)) return null;
+    this.#marked?.classList.remove("message--marked");
+    this.#marked = row;
+    row.classList.add("message--marked");
+    this.#scroller.goTo(row);
+    row.focus({ preventScroll: true });
+    return row;
+  }
+
+  /** @param {Message[]} messages those of them that are shown are drawn in their state now */
+  update(messages) {
+    this.put(messages.filter(({ id }) => this.#byId.has(id)), false);
+  }
+
+  /**
    * @param {Message[]} messages new or changed, oldest first
    * @param {boolean} news they came just now: those of others are read out
    */
   put(messages, news) {
     this.#scroller.hold(() => {
       for (const message of messages) {
-        const pending = message.userId === this.#me.id ? this.#byNonce.get(message.nonce ?? "") : undefined;
+        const pending = message.userId === this.#me.id ? this.#pending.get(message.nonce ?? "") : undefined;
         const known = this.#byId.get(message.id) ?? pending;
         const row = known ?? newRow();
         row.ariaLive = news && known === undefined && message.userId !== this.#me.id ? null : "off";
@@ -147,45 +198,18 @@ export class Timeline {
 
   /** @param {Entry} entry new or changed in the outbox */
   pend(entry) {
-    const known = this.#byNonce.get(entry.nonce);
-    const row = known ?? newRow();
-    this.#scroller.hold(() => {
-      fillPending(row, entry, this.#me, Date.now());
-      this.#byNonce.set(entry.nonce, row);
-      if (known === undefined) this.#list.append(row);
-      decorate(row);
-    });
-    this.#countdowns.watch(row, entry);
+    this.hold(() => this.#pending.put(entry));
     this.onChange();
   }
 
-  /**
-   * Acknowledged: the same element goes on as a stored message, its own frame may still come.
-   * @param {{nonce: string, id: string, seq: number}} ack
-   */
-  confirm({ nonce, id, seq }) {
-    const row = this.#byNonce.get(nonce);
-    if (row === undefined || row.dataset.seq !== undefined) return;
-    this.#countdowns.forget(nonce);
-    this.#scroller.hold(() => {
-      if (this.#byId.has(id)) return takeRow(this.#list, row); // it stood here already, stored before a reload
-      row.dataset.state = "sent";
-      row.dataset.id = id;
-      row.dataset.seq = String(seq);
-      row.id = `message-${seq}`;
-      endRefusal(row);
-      this.#byId.set(id, row);
-      placeRow(this.#list, row, seq);
-    });
+  /** @param {{nonce: string, id: string, seq: number}} ack */
+  confirm(ack) {
+    this.hold(() => this.#pending.confirm(ack));
   }
 
-  /** @param {Entry} entry gone from the outbox; what was not stored goes from here too */
+  /** @param {Entry} entry gone from the outbox */
   unpend(entry) {
-    this.#countdowns.forget(entry.nonce);
-    const row = this.#byNonce.get(entry.nonce);
-    this.#byNonce.delete(entry.nonce);
-    if (row === undefined || row.dataset.seq !== undefined) return;
-    this.#scroller.hold(() => takeRow(this.#list, row));
+    this.hold(() => this.#pending.drop(entry));
     this.onChange();
   }
 
@@ -201,16 +225,20 @@ export class Timeline {
   #store(row, message) {
     fillStored(row, message, this.#me);
     this.#byId.set(message.id, row);
-    this.#mark(row);
+    this.#quotes.fill(row, permalink(message.room, message.replyTo?.seq ?? 0), message.replyTo);
+    this.#standOut(row, message);
     return row;
   }
 
-  /** @param {HTMLElement} row */
-  #mark(row) {
+  /**
+   * @param {HTMLElement} row
+   * @param {Message} message
+   */
+  #standOut(row, { userId, deletedAt, mentions, here }) {
     const body = find(".message__body", HTMLElement, row);
     for (const code of body.querySelectorAll("pre")) code.tabIndex = 0; // it may have to be scrolled sideways
-    const others = row.dataset.userId !== this.#me.id && !row.classList.contains("message--deleted");
-    if (others) markMentions(row, body, this.#me.name);
-    else row.classList.remove("message--mention");
+    const others = userId !== this.#me.id && !deletedAt;
+    const names = [...(mentions?.includes(this.#me.id) ? [this.#me.name] : []), ...(here ? ["here"] : [])];
+    markMentions(row, body, others ? names : []);
   }
 }
