@@ -138,12 +138,12 @@ async def test_a_moderator_may_delete_what_others_wrote_and_a_member_may_not(
     await ada.write("by a moderator")
     await kim.write("by a member")
     for person, text, offered in (
-        (kim, "by a moderator", ["Copy text"]),
-        (ada, "by a member", ["Copy text", "Delete"]),
+        (kim, "by a moderator", ["Reply", "Add reaction", "Copy text", "Copy link"]),
+        (ada, "by a member", ["Reply", "Add reaction", "Copy text", "Copy link", "Pin", "Delete"]),
     ):
         row = await person.sees(text)
         await row.hover()
-        await row.get_by_role("button").click()
+        await row.get_by_role("button", name="More about this message").click()
         await expect(person.page.get_by_role("menuitem")).to_have_text(offered)
         await person.page.keyboard.press("Escape")
         await expect(person.page.get_by_role("menu")).to_be_hidden()

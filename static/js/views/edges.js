@@ -65,7 +65,8 @@ export class Later {
     const newer = context?.newer === true;
     if (!newer && document.activeElement === this.#button) this.#box.focus();
     this.#button.hidden = !newer;
-    this.#button.textContent = t("Newer messages");
+    const words = t("Newer messages");
+    if (this.#button.textContent !== words) this.#button.textContent = words; // what is written anew in a log is read out
   }
 
   #clicked = async () => {
