@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Calls, callingOne } from "../../static/js/state/calls.js";
-import { missedIn } from "../../static/js/state/digest.js";
+import { Calls, callingOne, missedIn } from "../../static/js/state/calls.js";
 import { Recipients, RECIPIENTS_LIMIT } from "../../static/js/state/recipients.js";
 import { Room } from "../../static/js/state/room.js";
 import { change, makeWorld, ME, message } from "./world.mjs";
