@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Calls, callingOne } from "../../static/js/state/calls.js";
-import { missedIn } from "../../static/js/state/digest.js";
+import { Calls, callingOne, missedIn } from "../../static/js/state/calls.js";
 import { Recipients, RECIPIENTS_LIMIT } from "../../static/js/state/recipients.js";
 import { Room } from "../../static/js/state/room.js";
 import { change, makeWorld, ME, message } from "./world.mjs";
 
 /** @type {(slug: string, count: number, mentions: number, said?: import("../../static/js/state/facts.js").Said) => Room} */
 function room(slug, count, mentions, said = {}) {
-  const made = new Room(slug, slug, ME.id);
+  const made = new Room(slug, slug, ME);
   made.facts.apply(said);
   made.reading.told(count, mentions);
   return made;

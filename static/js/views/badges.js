@@ -1,6 +1,8 @@
-// What the title, the icon and the installed app's badge tell of unread messages, and the menu button of narrow screens.
+// What stands before a room's name and behind it; what the title, the icon and the installed app's badge tell of unread
+// messages, and the menu button of narrow screens.
 
-import { find } from "../dom/find.js";
+import { fillAvatar } from "../dom/avatar.js";
+import { find, stamp } from "../dom/find.js";
 import { number } from "../words.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
@@ -24,6 +26,17 @@ export function fillBadge(within, { count, mentions, quiet }) {
   badge.classList.toggle("badge--mention", mentions > 0);
   find(".badge__at", HTMLElement, badge).hidden = mentions === 0;
   find(".badge__count", HTMLElement, badge).textContent = shortCount(count);
+}
+
+/**
+ * #, a lock, or the first letter of who it is with.
+ * @param {import("../state/facts.js").Kind} kind
+ * @param {string} title
+ */
+export function roomMark(kind, title) {
+  const mark = stamp(`#room-mark-${kind}`);
+  if (kind === "direct") fillAvatar(find(".avatar", HTMLElement, mark), title);
+  return mark;
 }
 
 export class PageBadge {

@@ -18,7 +18,7 @@ export class Digest {
 
   /**
    * @param {object} calls
-   * @param {() => import("../state/digest.js").Missed | null} calls.look what is unread elsewhere now
+   * @param {() => import("../state/calls.js").Missed | null} calls.look what is unread elsewhere now
    * @param {(slug: string, title: string) => void} calls.onEnter
    */
   constructor(calls) {

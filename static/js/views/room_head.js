@@ -1,7 +1,7 @@
 // The head of the room that is looked at: what it is called and about, and the menu of what one may do about it.
 
 import { find } from "../dom/find.js";
-import { roomMark } from "./room_mark.js";
+import { roomMark } from "./badges.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 

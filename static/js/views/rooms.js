@@ -1,8 +1,7 @@
 // The list of rooms by kind, with what is unread in them. What is new comes by `room` frames, or with the page of rooms.
 
 import { find, stamp } from "../dom/find.js";
-import { fillBadge } from "./badges.js";
-import { roomMark } from "./room_mark.js";
+import { fillBadge, roomMark } from "./badges.js";
 
 /** @typedef {import("../state/room.js").Room} Room */
 /** @typedef {import("../state/facts.js").Kind} Kind */

@@ -2,8 +2,7 @@
 // What most visits do not need (the line of what was missed, notifications) is loaded when it is.
 
 import { Tabs } from "../dom/tabs.js";
-import { Calls } from "../state/calls.js";
-import { missedIn } from "../state/digest.js";
+import { Calls, missedIn } from "../state/calls.js";
 import { fetchLatest, fetchRooms, storeNotify } from "../net/rooms.js";
 import { PageBadge } from "./badges.js";
 import { RoomHead } from "./room_head.js";
