@@ -1,4 +1,5 @@
-// Names to choose from while one is typed after an @: a combobox (ARIA Authoring Practices) whose list opens by itself.
+// Names to choose from while one is typed after an @: works like a combobox (ARIA Authoring Practices), whose role a field of
+// several lines must not have; its list opens by itself, and how many names it has is said.
 
 import { find } from "../dom/find.js";
 import { isHopeless, namingAt } from "../state/naming.js";
@@ -88,8 +89,6 @@ export class Completion {
     options.forEach((one, index) => (one.id = `completion-${index}`));
     this.#list.replaceChildren(...options);
     this.#list.hidden = false;
-    this.#text.setAttribute("role", "combobox");
-    this.#text.setAttribute("aria-expanded", "true");
     this.#count.textContent = tn("One name to choose", "%(count)s names to choose from", options.length);
     this.#mark(0);
   }
@@ -99,7 +98,7 @@ export class Completion {
     if (this.#list.hidden) return;
     this.#list.hidden = true;
     this.#count.textContent = "";
-    for (const name of ["role", "aria-expanded", "aria-activedescendant"]) this.#text.removeAttribute(name);
+    this.#text.removeAttribute("aria-activedescendant");
   }
 
   /** @param {KeyboardEvent} event */
