@@ -31,7 +31,6 @@ function sentences() {
     "Messages can be edited for 24 hours.": t("Messages can be edited for 24 hours."),
     "You can delete only your own messages.": t("You can delete only your own messages."),
     "You cannot delete a message of somebody with a higher role.": t("You cannot delete a message of somebody with a higher role."),
-    "You may not write here.": t("You may not write here."),
     "There is no such message to answer.": t("There is no such message to answer."),
     "A reaction is exactly one emoji.": t("A reaction is exactly one emoji."),
     "Only moderators write here.": t("Only moderators write here."),

@@ -57,7 +57,7 @@ function newList(row) {
   const item = document.createElement("li");
   item.className = "reaction";
   const add = document.createElement("button");
-  add.className = "reaction__face reaction__add";
+  add.classList.add("reaction__face", "reaction__add");
   add.type = "button";
   add.tabIndex = -1;
   add.dataset.action = "react";
