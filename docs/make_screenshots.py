@@ -1,7 +1,8 @@
 """Writes the pictures in screenshots/ beside this file: a server of its own, four people, two days.
 
-Started from a clone with the test extra installed; needs Chromium. The browser's clock starts at a fixed
-time, so that the same program makes the same pictures.
+Started from a clone with the test extra installed; needs Chromium, and for every letter Debian's
+fonts-ipafont-gothic and fonts-noto-color-emoji. The browser's clock starts at a fixed time, so that the same
+program makes the same pictures.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ PICTURES = Path(__file__).resolve().parent / "screenshots"
 NOW = datetime(2026, 3, 4, 9, 46, tzinfo=UTC)
 WIDE = {"width": 1280, "height": 1076}
 LOW = {"width": 1280, "height": 720}
+LANGUAGE = "en-GB"
 PHONE = {"width": 390, "height": 780}
 PEOPLE = {"Ada": "owner", "Masa": "admin", "Lena Fuchs": "member", "Chidi": "member"}
 ROOMS = {"releases": "Releases", "support": "Support desk", "tea": "Tea & biscuits"}
@@ -61,6 +63,7 @@ TALK = (
     ("04 09:44", "Masa", "`make check` is green, the tag is out. The replica goes first."),
 )
 EDITED = ("0.8 s now, and it is in the candidate.", "**0.8 s** now, and it is in the candidate.")
+REACTIONS = (("👍", ("Ada", "Lena Fuchs")), ("🎉", ("Chidi",)))  # to the last message
 READ = 8  # so many of them has Ada read
 ELSEWHERE = (
     ("support", "Lena Fuchs", "@Ada a customer asks about invoices"),
@@ -81,8 +84,14 @@ async def main() -> None:
                     copy = shutil.copytree(data, Path(folder) / f"{name}{suffix}")  # nothing new is read yet
                     async with serve(copy) as site:
                         await picture(site, browser, f"{name}{suffix}", viewport, scheme)
+            for language in ("de-DE", "ja-JP"):
+                copy = shutil.copytree(data, Path(folder) / language)
+                async with serve(copy) as site:
+                    await picture(site, browser, f"room-{language[:2]}", WIDE, "light", language)
             async with serve(data) as site:
                 await take(await open_page(browser, site, "/login", None, LOW, "light"), "sign-in")
+                ada = await site.sign_in("Ada")
+                await take(await open_page(browser, site, "/search?q=candidate", ada, LOW, "light"), "search")
 
 
 @contextlib.asynccontextmanager
@@ -107,6 +116,12 @@ async def talk(site: Site) -> None:
             await here[name].until("edited")
         if index + 1 == READ:
             here["Ada"].send(type="read", room="releases", seq=said["seq"])
+    for emoji, names in REACTIONS:
+        for name in names:
+            here[name].send(type="react", room="releases", id=said["id"], emoji=emoji)
+            await here[name].until("reacted")
+    await site.post("/rooms", {"slug": "board", "title": "Board", "kind": "private"}, cookie=cookies["Ada"])
+    await site.post("/direct", {"names": "Lena Fuchs"}, cookie=cookies["Ada"])
     for slug, name, text in ELSEWHERE:
         here[name].send(type="join", room=slug)
         await here[name].until("presence", room=slug)
@@ -131,11 +146,13 @@ async def chromium() -> AsyncIterator[Browser]:
         yield await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=sandbox)
 
 
-async def picture(site: Site, browser: Browser, name: str, viewport: dict[str, int], scheme: str) -> None:
+async def picture(
+    site: Site, browser: Browser, name: str, viewport: dict[str, int], scheme: str, language: str = LANGUAGE
+) -> None:
     """What Ada sees when the others are here and one of them writes something."""
     cookies = {person: await site.sign_in(person) for person in PEOPLE}
     others = [await site.join(cookies[person], "room=releases") for person in PEOPLE if person != "Ada"]
-    page = await open_page(browser, site, "/rooms/releases", cookies["Ada"], viewport, scheme)
+    page = await open_page(browser, site, "/rooms/releases", cookies["Ada"], viewport, scheme, language)
     await page.locator("#status[data-state='online']").wait_for()
     await page.locator("#people-list .person").nth(len(PEOPLE) - 1).wait_for(state="attached")
     await typing(others[0], page)
@@ -143,12 +160,18 @@ async def picture(site: Site, browser: Browser, name: str, viewport: dict[str, i
 
 
 async def open_page(
-    browser: Browser, site: Site, path: str, cookie: str | None, viewport: dict[str, int], scheme: str
+    browser: Browser,
+    site: Site,
+    path: str,
+    cookie: str | None,
+    viewport: dict[str, int],
+    scheme: str,
+    language: str = LANGUAGE,
 ) -> Page:
     phone = viewport is PHONE
     context = await browser.new_context(
         viewport=viewport, device_scale_factor=2 if phone else 1.5, has_touch=phone, is_mobile=phone,
-        color_scheme=scheme, locale="en-GB", timezone_id="UTC",
+        color_scheme=scheme, locale=language, timezone_id="UTC",
     )  # fmt: skip
     await context.clock.install(time=NOW)
     if cookie is not None:
