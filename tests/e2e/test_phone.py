@@ -13,7 +13,7 @@ TARGET_PX = 44
 SMALL = """(least) => [...document.querySelectorAll("a, button, summary, select, input:not([type=hidden]), textarea, [role=option]")]
   .filter((one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true, contentVisibilityAuto: true }))
   .filter((one) => !one.matches(".skip-link, .scrim, .visually-hidden") && !one.closest(".message__body, .lead, .gate__hint"))
-  .map((one) => [one.outerHTML.slice(0, 120), one.getBoundingClientRect()])
+  .map((one) => [one.outerHTML.slice(0, 120), (one.closest(".check") ?? one).getBoundingClientRect()])
   .filter(([, { width, height }]) => Math.round(width) < least || Math.round(height) < least)
   .map(([html, { width, height }]) => `${Math.round(width)}x${Math.round(height)} ${html}`)"""
 """Links within a sentence are as high as its line (WCAG 2.5.5 excepts them)."""
