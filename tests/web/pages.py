@@ -41,7 +41,7 @@ class Page(HTMLParser):
             self.labelled.add(found["for"])
         elif tag == "form":
             self.forms.append(found)
-        elif tag == "a":
+        elif tag == "a" and "href" in found:  # one in a <template> gets it from a script
             self.links.append(found["href"])
 
     def handle_data(self, data: str) -> None:

@@ -12,6 +12,7 @@ export class RoomHead {
   #menu = find("#room-menu", HTMLElement);
   #search = find("#room-search", HTMLAnchorElement);
   #settings = find("#room-settings", HTMLAnchorElement);
+  #pins = find(".room-menu__pins", HTMLAnchorElement);
   #notify = find("#room-notify", HTMLFormElement);
   #here = find("#notify-here", HTMLButtonElement);
   #onNotify;
@@ -53,6 +54,7 @@ export class RoomHead {
     find(".topic__text", HTMLElement, this.#topic).textContent = facts.topic;
     this.#search.href = `/search?in=${slug}`;
     this.#settings.href = `/rooms/${slug}/settings`;
+    this.#pins.href = `/rooms/${slug}/pins`;
     this.#notify.action = `/rooms/${slug}/notify`;
     for (const button of this.#choices) button.ariaPressed = String(button.value === facts.notify);
   }
