@@ -5,13 +5,25 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from tornado.web import HTTPError, StaticFileHandler
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from chat_app.web.base import Access, BaseHandler, Services
 from chat_app.web.packing import takes_gzip
 from chat_app.web.templates import STYLE, Versions
 
+_DOCUMENTS_ONLY = ("Content-Security-Policy", "Cross-Origin-Opener-Policy", "Referrer-Policy", "Server")
 _TYPES = {".webmanifest": "application/manifest+json", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+def has_version(handler: RequestHandler) -> bool:
+    """Whether it was asked for by its content's hash: it may be kept for good."""
+    return bool(handler.get_query_argument("v", ""))
+
+
+def trim(handler: RequestHandler) -> None:
+    """Drop what says something of documents only: a hundred files would say it again and again."""
+    for name in _DOCUMENTS_ONLY:
+        handler.clear_header(name)
 
 
 class StaticFiles(BaseHandler, Versions):
@@ -31,11 +43,13 @@ class StaticFiles(BaseHandler, Versions):
         self.clear_header("Cache-Control")
 
     def set_headers(self) -> None:
-        """As few as will do, since a page has many files: `Cache-Control` and `Etag` say it all."""
+        """As few as will do, since a page has many files; one asked for without its version keeps a tag."""
         super().set_headers()
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         for name in ("Expires", "Last-Modified", "Accept-Ranges"):
             self.clear_header(name)
+        if has_version(self) and PurePath(self.path).suffix != ".svg":  # which a browser shows as a document
+            trim(self)
 
     async def authenticate(self) -> None:
         """The same for everybody, so nobody is asked who he is."""
@@ -58,7 +72,9 @@ class StaticFiles(BaseHandler, Versions):
         await StaticFileHandler.head(self, path)
 
     def compute_etag(self) -> str | None:
-        """Of what is sent: the compressed file is another one."""
+        """Of what is sent: the compressed file is another one. What has a version never changes."""
+        if has_version(self):
+            return None
         etag = super().compute_etag()
         return etag[:-1] + '-gzip"' if etag and self.packed is not None else etag
 
@@ -93,15 +109,20 @@ class Style(BaseHandler):
         """The sheets; kept by who asks for this version."""
         assets = self.services.assets
         self.set_header("Content-Type", "text/css; charset=UTF-8")
-        self.set_header(
-            "Cache-Control", "max-age=31536000" if self.get_query_argument("v", "") else "no-cache"
-        )
+        self.set_header("Cache-Control", "max-age=31536000" if has_version(self) else "no-cache")
         self.set_header("Vary", "Accept-Encoding")
         if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
             self.set_header("Content-Encoding", "gzip")
             self.finish(assets.packed[STYLE])
         else:
             self.finish(assets.style)
+
+    def set_etag_header(self) -> None:
+        """What has a version never changes; a sheet is no document."""
+        if has_version(self):
+            trim(self)
+        else:
+            super().set_etag_header()
 
 
 class ServiceWorker(BaseHandler):

@@ -2,11 +2,12 @@
 
 import { Drawers } from "./dom/drawers.js";
 import { KeptPage } from "./dom/kept_page.js";
+import { late } from "./dom/late.js";
 import { readPage } from "./dom/page_data.js";
 import { VisibleHeight } from "./dom/viewport.js";
 import { watchAttention } from "./dom/attention.js";
 import { systemClock } from "./net/clock.js";
-import { fetchOlder } from "./net/older.js";
+import { fetchOlder } from "./net/messages.js";
 import { Outbox } from "./net/outbox.js";
 import { askReason } from "./net/reason.js";
 import { Sender } from "./net/sender.js";
@@ -15,7 +16,6 @@ import { Chat } from "./state/chat.js";
 import { ChatView } from "./views/chat_view.js";
 import { offerDirect } from "./views/direct.js";
 import { Keyboard } from "./views/keyboard.js";
-import { Switcher } from "./views/switcher.js";
 
 /**
  * @param {HTMLElement} element the one with the page's data
@@ -65,12 +65,17 @@ export function startChat(element) {
   }
 
   const drawers = new Drawers();
-  const switcher = new Switcher({ rooms: view.choices, onChoose: view.enter });
+  const switcher = late(async () => {
+    const { Switcher } = await import("./views/switcher.js");
+    const dialog = new Switcher({ rooms: view.choices, onChoose: view.enter });
+    dialog.connect();
+    return dialog;
+  });
   const closers = [drawers.close, view.endEdit, view.leaveMessages];
   const keyboard = new Keyboard({
     rooms: view.choices,
     onEnter: view.enter,
-    onSwitch: () => switcher.open(),
+    switcher,
     onSearch: () => location.assign(view.searchAddress),
     closers,
   });
@@ -80,7 +85,7 @@ export function startChat(element) {
   navigator.serviceWorker?.addEventListener("message", ({ data }) => {
     if (typeof data?.open === "string") view.enter(data.open, chat.room(data.open).title); // a notification was clicked
   });
-  for (const part of [view, drawers, switcher, keyboard, kept, new VisibleHeight()]) part.connect();
+  for (const part of [view, drawers, keyboard, kept, new VisibleHeight()]) part.connect();
   offerDirect(page.me.id);
   socket.connect();
   return () => socket.disconnect();

@@ -211,6 +211,7 @@ async def test_every_answer_has_the_security_headers_and_no_version(site: Site) 
         for cookie in (owner, None):
             answer = await site.get(path, cookie=cookie)
             headers = answer.headers
+            # With a version they carry fewer headers: tests/web/test_static.py
             file = path in ("/static/js/main.js", "/favicon.ico")
             policy = "default-src 'none'; frame-ancestors 'none'" if file else site.app.services.assets.policy
             assert headers["Content-Security-Policy"] == policy, path

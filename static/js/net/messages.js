@@ -1,4 +1,4 @@
-// Messages of a room over HTTP: around one, after one, some by their ids, the pinned ones; and names to complete.
+// Messages of a room over HTTP: around one, before one, after one, some by their ids, the pinned ones; and names to complete.
 
 /** @typedef {import("./frames.js").Message} Message */
 /** @typedef {import("../state/context.js").Surroundings} Surroundings */
@@ -13,6 +13,16 @@ const PAGE = 50;
  */
 export function fetchAround(room, seq) {
   return ask(room, `messages?around=${seq}&limit=${PAGE}`);
+}
+
+/**
+ * The messages before `seq`, oldest first, and whether there are still older ones.
+ * @param {string} room
+ * @param {number} seq
+ * @returns {Promise<{messages: Message[], more: boolean} | null>}
+ */
+export function fetchOlder(room, seq) {
+  return ask(room, `messages?before=${seq}&limit=${PAGE}`);
 }
 
 /**

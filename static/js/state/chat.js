@@ -46,7 +46,7 @@ export class Chat extends Emitter {
    * @param {import("../net/outbox.js").Outbox} parts.outbox
    * @param {import("../net/sender.js").Sender} parts.sender
    * @param {import("../net/clock.js").Clock} parts.clock
-   * @param {typeof import("../net/older.js").fetchOlder} parts.fetchOlder
+   * @param {typeof import("../net/messages.js").fetchOlder} parts.fetchOlder
    * @param {{id: string, name: string, role: string}} parts.me
    * @param {{slug: string, title: string}} parts.room
    */

@@ -1,12 +1,11 @@
 // What somebody does with a message that stands there: by its menu, by keys on it, by the chips under it.
 
 import { find } from "../dom/find.js";
+import { late } from "../dom/late.js";
 import { allowedOn } from "../state/permissions.js";
 import { permalink } from "../state/permalinks.js";
 import { t } from "../words.js";
 import { MessageFocus } from "./message_focus.js";
-import { MessageMenu } from "./message_menu.js";
-import { ReactionPicker } from "./reaction_picker.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 
@@ -31,31 +30,43 @@ export class Acting {
     this.#me = me;
     this.#now = now;
     this.#writing = writing;
-    this.focus = new MessageFocus({ onMenu: (row) => this.#menu.open(row), onKey: (row, key) => this.#key(row, key) });
-    this.#picker = new ReactionPicker((id, emoji) => this.#react(id, emoji, false));
-    this.#menu = new MessageMenu({
-      find: (id) => chat.current.find(id),
-      allowed: (message) => this.allowed(message),
-      onReply: (message) => writing.reply(message),
-      onReact: ({ id }, row) => this.#picker.open(id, find("[data-action='menu']", HTMLElement, row)),
-      onLink: (message) => void this.#copyLink(message),
-      onPin: ({ id }, pinned) => this.#sent(chat.pin(id, pinned)),
-      onEdit: (message) => writing.edit(message),
-      onDelete: ({ id }, row, byKey) => {
-        if (!chat.delete(id)) return writing.note(t("There is no connection: nothing was deleted."));
-        if (!byKey || !this.focus.leave(row)) writing.rest();
-      },
+    this.focus = new MessageFocus({ onMenu: (row) => this.#offer(row, true), onKey: (row, key) => this.#key(row, key) });
+    this.#picker = late(async () => {
+      const { ReactionPicker } = await import("./reaction_picker.js");
+      const picker = new ReactionPicker((id, emoji) => this.#react(id, emoji, false));
+      picker.connect();
+      return picker;
+    });
+    this.#menu = late(async () => {
+      const { MessageMenu } = await import("./message_menu.js");
+      const menu = new MessageMenu({
+        find: (id) => chat.current.find(id),
+        allowed: (message) => this.allowed(message),
+        onReply: (message) => writing.reply(message),
+        onReact: ({ id }, row) => this.#pick(id, find("[data-action='menu']", HTMLElement, row)),
+        onLink: (message) => void this.#copyLink(message),
+        onPin: ({ id }, pinned) => this.#sent(chat.pin(id, pinned)),
+        onEdit: (message) => writing.edit(message),
+        onDelete: ({ id }, row, byKey) => {
+          if (!chat.delete(id)) return writing.note(t("There is no connection: nothing was deleted."));
+          if (!byKey || !this.focus.leave(row)) writing.rest();
+        },
+      });
+      menu.connect();
+      return menu;
     });
   }
 
   connect() {
     this.#list.addEventListener("click", this.#clicked);
-    for (const part of [this.#menu, this.#picker, this.focus]) part.connect();
+    for (const name of ["focusin", "pointerover"]) this.#list.addEventListener(name, this.#near, { once: true });
+    this.focus.connect();
   }
 
   disconnect() {
     this.#list.removeEventListener("click", this.#clicked);
-    for (const part of [this.#menu, this.#picker, this.focus]) part.disconnect();
+    for (const name of ["focusin", "pointerover"]) this.#list.removeEventListener(name, this.#near);
+    this.focus.disconnect();
   }
 
   /** @param {Message} message */
@@ -72,9 +83,28 @@ export class Acting {
     if (message === undefined) return false;
     const { reply, react } = this.allowed(message);
     if (key === "r" && reply) this.#writing.reply(message);
-    else if (key === "e" && react) this.#picker.open(message.id, find(".message__body", HTMLElement, row));
+    else if (key === "e" && react) this.#pick(message.id, find(".message__body", HTMLElement, row));
     else return false;
     return true;
+  }
+
+  /** Somebody comes near the messages: their menu is there before it is wanted. */
+  #near = () => void this.#menu().catch(() => {});
+
+  /**
+   * @param {HTMLElement} row
+   * @param {boolean} byKey
+   */
+  #offer(row, byKey) {
+    void this.#menu().then((menu) => row.isConnected && menu.open(row, byKey));
+  }
+
+  /**
+   * @param {string} id of the message that gets a reaction
+   * @param {HTMLElement} beside
+   */
+  #pick(id, beside) {
+    void this.#picker().then((picker) => beside.isConnected && picker.open(id, beside));
   }
 
   /** @param {MouseEvent} event */
@@ -83,7 +113,8 @@ export class Acting {
     const row = button?.closest(".message");
     if (!(button instanceof HTMLElement) || !(row instanceof HTMLElement)) return;
     const { id = "" } = row.dataset;
-    if (button.dataset.action === "react") this.#picker.open(id, button);
+    if (button.dataset.action === "menu") this.#offer(row, event.detail === 0); // Enter or Space on the button
+    if (button.dataset.action === "react") this.#pick(id, button);
     if (button.dataset.action !== "toggle-reaction") return;
     const emoji = button.closest("li")?.dataset.emoji ?? "";
     this.#react(id, emoji, button.ariaPressed === "true");

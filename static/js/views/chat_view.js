@@ -1,8 +1,7 @@
 // Everything that is seen of the chat, composed: the parts, and how they call each other. What comes from the chat goes on
 // in showing.js.
 
-import { fetchAround, fetchLater, fetchPins, fetchSome } from "../net/messages.js";
-import { fetchOlder } from "../net/older.js";
+import { fetchAround, fetchLater, fetchOlder, fetchPins, fetchSome } from "../net/messages.js";
 import { Looking } from "../state/looking.js";
 import { withChanges } from "../state/meanwhile.js";
 import { Acting } from "./acting.js";
@@ -10,7 +9,7 @@ import { ToEnd } from "./edges.js";
 import { Look } from "./look.js";
 import { Navigation } from "./navigation.js";
 import { PeopleList, TypingLine } from "./people.js";
-import { Pins } from "./pins.js";
+import { PinsLink } from "./pins_link.js";
 import { Quotes } from "./quotes.js";
 import { Reader } from "./reader.js";
 import { RefusedRows } from "./refused_rows.js";
@@ -85,7 +84,7 @@ export class ChatView {
       onDone: () => writing.rest(),
     });
     const around = new Surroundings({ chat, socket, clock, page, onEnter: navigation.go });
-    const pins = new Pins({ fetchPins: () => fetchPins(chat.current.slug), onJump: (seq) => void look.jump(seq) });
+    const pins = new PinsLink({ fetchPins: () => fetchPins(chat.current.slug), onJump: (seq) => void look.jump(seq) });
     const people = new PeopleList();
     const typing = new TypingLine();
     this.#parts = { status: this.status, timeline, writing, acting, around, look, toEnd, refused, navigation, pins };

@@ -48,6 +48,7 @@ export class Completion {
     this.#form.addEventListener("keydown", this.#pressed, { capture: true }); // before the field takes Enter for sending
     this.#form.addEventListener("submit", this.#left);
     this.#list.addEventListener("mousedown", this.#chosen);
+    if (document.activeElement === this.#text) this.#looked(); // it was loaded because there is an @
   }
 
   disconnect() {

@@ -1,7 +1,6 @@
 // The keys that work everywhere on a room's page, and the page that tells of them.
 
 import { find } from "../dom/find.js";
-import { nextRoom } from "../state/choices.js";
 import { actionOf } from "../state/keys.js";
 
 const FIELDS = "input, textarea, select, [contenteditable]";
@@ -9,13 +8,14 @@ const OPEN = "dialog[open], [popover]:popover-open"; // the browser closes these
 
 export class Keyboard {
   #help = find("#shortcuts", HTMLDialogElement);
+  #switcher = find("#switcher", HTMLDialogElement);
   #calls;
 
   /**
    * @param {object} calls
    * @param {() => import("../state/choices.js").Choice[]} calls.rooms in the order of the list
    * @param {(slug: string, title: string) => void} calls.onEnter
-   * @param {() => void} calls.onSwitch
+   * @param {() => Promise<import("./switcher.js").Switcher>} calls.switcher
    * @param {() => void} calls.onSearch
    * @param {(() => boolean)[]} calls.closers what Escape closes: the first that says it closed something ends it
    */
@@ -42,16 +42,32 @@ export class Keyboard {
     if (action === null || (covered !== null && !(action === "switch" && covered.matches("#switcher")))) return;
     if (action === "close") return void this.#calls.closers.find((close) => close());
     event.preventDefault();
-    if (action === "switch") return this.#calls.onSwitch();
+    if (action === "switch") return this.#switch();
     if (action === "search") return this.#calls.onSearch();
     if (action === "help") return this.#help.showModal();
-    const room = nextRoom(this.#calls.rooms(), action === "next" ? 1 : -1);
-    if (room !== undefined) this.#calls.onEnter(room.slug, room.title);
+    void this.#go(action === "next" ? 1 : -1);
   };
+
+  /** @param {1 | -1} step */
+  async #go(step) {
+    const { nextRoom } = await import("../state/choices.js");
+    const room = nextRoom(this.#calls.rooms(), step);
+    if (room !== undefined) this.#calls.onEnter(room.slug, room.title);
+  }
+
+  /** The dialog opens at once, so that what is typed next goes there; what fills it is loaded. */
+  #switch() {
+    if (this.#switcher.open) return this.#switcher.close();
+    find("input", HTMLInputElement, this.#switcher).value = "";
+    this.#switcher.showModal();
+    void this.#calls.switcher().then((switcher) => switcher.fill());
+  }
 
   /** @param {MouseEvent} event */
   #clicked = (event) => {
     if (event.target === this.#help) this.#help.close(); // beside it
-    else if (event.target instanceof Element && event.target.closest("[data-shortcuts]")) this.#help.showModal();
+    const button = event.target instanceof Element ? event.target.closest("[data-shortcuts], [data-switcher]") : null;
+    if (button?.matches("[data-switcher]")) this.#switch();
+    else if (button != null) this.#help.showModal();
   };
 }

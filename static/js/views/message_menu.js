@@ -20,7 +20,6 @@ import { t } from "../words.js";
  */
 
 export class MessageMenu {
-  #list = find("#messages", HTMLElement);
   #menu = find("#message-menu", HTMLElement);
   #calls;
   /** @type {HTMLElement | null} */
@@ -33,35 +32,23 @@ export class MessageMenu {
   }
 
   connect() {
-    this.#list.addEventListener("click", this.#opened);
     this.#menu.addEventListener("click", this.#chosen);
     this.#menu.addEventListener("keydown", this.#pressed);
     this.#menu.addEventListener("toggle", this.#toggled);
   }
 
   disconnect() {
-    this.#list.removeEventListener("click", this.#opened);
     this.#menu.removeEventListener("click", this.#chosen);
     this.#menu.removeEventListener("keydown", this.#pressed);
     this.#menu.removeEventListener("toggle", this.#toggled);
   }
 
-  /** @param {HTMLElement} row a message whose menu is wanted, by the keyboard */
-  open(row) {
-    this.#byKey = true;
-    this.#show(row);
-  }
-
-  /** @param {MouseEvent} event */
-  #opened = (event) => {
-    const row = event.target instanceof Element ? event.target.closest("[data-action='menu']")?.closest(".message") : null;
-    if (!(row instanceof HTMLElement)) return;
-    this.#byKey = event.detail === 0; // Enter or Space on the button
-    this.#show(row);
-  };
-
-  /** @param {HTMLElement} row */
-  #show(row) {
+  /**
+   * @param {HTMLElement} row a message whose menu is wanted
+   * @param {boolean} byKey
+   */
+  open(row, byKey) {
+    this.#byKey = byKey;
     const message = this.#calls.find(row.dataset.id ?? "");
     if (message === undefined || message.deletedAt || message.notice) return;
     const allowed = this.#calls.allowed(message);

@@ -1,4 +1,4 @@
-// What is pinned in the room, as a list in a dialog; without scripts the same address is a page.
+// What is pinned in the room, as a list in a dialog; pins_link.js loads it.
 
 import { find } from "../dom/find.js";
 import { localiseTime } from "../dom/time.js";
@@ -9,7 +9,6 @@ import { t } from "../words.js";
 /** @typedef {import("../net/frames.js").Message} Message */
 
 export class Pins {
-  #link = find("#pins-link", HTMLAnchorElement);
   #dialog = find("#pins", HTMLDialogElement);
   #list = find("#pins-list", HTMLElement);
   #note = find("#pins-note", HTMLElement);
@@ -25,18 +24,11 @@ export class Pins {
   }
 
   connect() {
-    this.#link.addEventListener("click", this.#opened);
     this.#dialog.addEventListener("click", this.#clicked);
   }
 
   disconnect() {
-    this.#link.removeEventListener("click", this.#opened);
     this.#dialog.removeEventListener("click", this.#clicked);
-  }
-
-  /** @param {string} slug the room that is shown now */
-  enter(slug) {
-    this.#link.href = `/rooms/${slug}/pins`;
   }
 
   /** Messages changed: an open list may be another now. */
@@ -44,15 +36,12 @@ export class Pins {
     if (this.#dialog.open) void this.#fill();
   }
 
-  /** @param {MouseEvent} event */
-  #opened = (event) => {
-    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-    event.preventDefault();
+  open() {
     this.#list.replaceChildren();
     this.#note.textContent = "";
     this.#dialog.showModal();
     void this.#fill();
-  };
+  }
 
   async #fill() {
     const pinned = await this.#calls.fetchPins();

@@ -14,7 +14,7 @@ import { refusalText } from "../state/refusals.js";
  * @property {import("./writing.js").Writing} writing
  * @property {import("./acting.js").Acting} acting
  * @property {import("./look.js").Look} look
- * @property {import("./pins.js").Pins} pins
+ * @property {import("./pins_link.js").PinsLink} pins
  * @property {import("./surroundings.js").Surroundings} around
  * @property {import("./edges.js").ToEnd} toEnd
  * @property {import("./reader.js").Reader} reader

@@ -1,6 +1,5 @@
 // Signing out clears what this browser keeps, so it asks first when something there was not sent.
 
-import { ask } from "../dom/ask.js";
 import { find } from "../dom/find.js";
 import { outboxPrefix } from "../net/outbox.js";
 import { tn } from "../words.js";
@@ -34,6 +33,7 @@ export class SignOut {
       "%(count)s messages were not sent yet. Signing out removes what was not sent from this browser.",
       count,
     );
+    const { ask } = await import("../dom/ask.js");
     if (!(await ask("#sign-out-dialog"))) return;
     this.#onLeave();
     form.submit();

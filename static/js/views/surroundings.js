@@ -3,7 +3,6 @@
 
 import { Tabs } from "../dom/tabs.js";
 import { Calls, missedIn } from "../state/calls.js";
-import { fetchLatest, fetchRooms, storeNotify } from "../net/rooms.js";
 import { PageBadge } from "./badges.js";
 import { RoomHead } from "./room_head.js";
 import { RoomList } from "./rooms.js";
@@ -43,7 +42,7 @@ export class Surroundings {
     this.#chat = chat;
     this.#socket = socket;
     this.#tabs = new Tabs(page.me.id);
-    this.#list = new RoomList({ onEnter, fetchRooms, onLearnt: (rooms) => this.#learnt(rooms) });
+    this.#list = new RoomList({ onEnter, fetchRooms: async () => (await asking()).fetchRooms(), onLearnt: (rooms) => this.#learnt(rooms) });
     this.#head = new RoomHead((notify) => storeNotify(chat.current.slug, notify));
     this.#page = page;
     this.#clock = clock;
@@ -108,7 +107,7 @@ export class Surroundings {
   }
 
   #notifying() {
-    this.#notifier ??= import("./notifier.js").then(({ Notifier }) => {
+    this.#notifier ??= Promise.all([import("./notifier.js"), asking()]).then(([{ Notifier }, { fetchLatest }]) => {
       const parts = { tabs: this.#tabs, me: this.#page.me.id, store: localStorage, latest: fetchLatest, onEnter: this.#onEnter };
       const notifier = new Notifier({ ...parts, onAsked: () => this.#head.offer(mayAsk()) });
       notifier.connect();
@@ -169,6 +168,22 @@ export class Surroundings {
     this.#badges.show(this.#chat.current, this.#chat.rooms);
     return [this.#chat.current];
   }
+}
+
+function asking() {
+  return import("../net/rooms.js");
+}
+
+/**
+ * @param {string} room
+ * @param {string} notify
+ * @returns {Promise<boolean>} false: it could not be stored
+ */
+function storeNotify(room, notify) {
+  return asking().then(
+    (rooms) => rooms.storeNotify(room, notify),
+    () => false,
+  );
 }
 
 /** Where there are no locks (plain http) no tab knows of the others, and browsers give no permission either. */

@@ -28,7 +28,6 @@ export class Switcher {
   }
 
   connect() {
-    document.addEventListener("click", this.#opened);
     this.#input.addEventListener("input", this.#typed);
     this.#input.addEventListener("keydown", this.#pressed);
     this.#list.addEventListener("click", this.#clicked);
@@ -36,24 +35,17 @@ export class Switcher {
   }
 
   disconnect() {
-    document.removeEventListener("click", this.#opened);
     this.#input.removeEventListener("input", this.#typed);
     this.#input.removeEventListener("keydown", this.#pressed);
     this.#list.removeEventListener("click", this.#clicked);
     this.#dialog.removeEventListener("click", this.#backdrop);
   }
 
-  open() {
-    if (this.#dialog.open) return this.#dialog.close();
-    this.#input.value = "";
-    this.#dialog.showModal();
+  /** The dialog was opened: what was typed already counts. */
+  fill() {
+    if (!this.#dialog.open) return; // it was closed before this was there
     this.#typed();
   }
-
-  /** @param {MouseEvent} event */
-  #opened = (event) => {
-    if (event.target instanceof Element && event.target.closest("[data-switcher]")) this.open();
-  };
 
   #typed = () => {
     this.#found = findRooms(this.#rooms(), this.#input.value);

@@ -1,10 +1,11 @@
 // Everything about the field: its draft, what it answers, whether one may write here, names that are completed.
 
+import { find } from "../dom/find.js";
+import { late } from "../dom/late.js";
 import { fetchNames } from "../net/messages.js";
 import { Drafts } from "../state/drafts.js";
 import { Throttle } from "../state/throttle.js";
 import { t } from "../words.js";
-import { Completion } from "./completion.js";
 import { Composer } from "./composer.js";
 import { ReplyBar } from "./reply_bar.js";
 
@@ -14,6 +15,7 @@ import { ReplyBar } from "./reply_bar.js";
 const TYPING_MS = 2_000;
 
 export class Writing {
+  #text = find("#composer-text", HTMLTextAreaElement);
   #chat;
   #drafts;
   #composer;
@@ -50,20 +52,31 @@ export class Writing {
         return message;
       },
     });
-    this.#completion = new Completion({
-      clock,
-      fetchNames: (query, signal) => fetchNames(chat.current.slug, query, signal),
-      mayCallHere: () => chat.current.standing.may("here"),
+    this.#completion = late(async () => {
+      const { Completion } = await import("./completion.js");
+      const completion = new Completion({
+        clock,
+        fetchNames: (query, signal) => fetchNames(chat.current.slug, query, signal),
+        mayCallHere: () => chat.current.standing.may("here"),
+      });
+      completion.connect();
+      return completion;
     });
   }
 
   connect() {
-    for (const part of [this.#composer, this.#bar, this.#completion]) part.connect();
+    for (const part of [this.#composer, this.#bar]) part.connect();
+    for (const name of ["input", "click"]) this.#text.addEventListener(name, this.#looked);
   }
 
   disconnect() {
-    for (const part of [this.#composer, this.#bar, this.#completion]) part.disconnect();
+    for (const part of [this.#composer, this.#bar]) part.disconnect();
+    for (const name of ["input", "click"]) this.#text.removeEventListener(name, this.#looked);
   }
+
+  #looked = () => {
+    if (this.#text.value.includes("@")) void this.#completion();
+  };
 
   /** @param {Room} room is shown: its draft, once, and what may be written in it */
   enter(room) {
