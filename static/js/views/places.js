@@ -40,3 +40,25 @@ function tidy(list, follower) {
   if (follower !== null) decorate(follower);
   else tidyEnd(list);
 }
+
+/**
+ * Puts a page of the past before the others.
+ * @param {HTMLElement} list
+ * @param {HTMLElement[]} rows oldest first
+ */
+export function prependRows(list, rows) {
+  const next = list.querySelector(".message");
+  list.prepend(...rows);
+  for (const row of rows) decorate(row);
+  if (next instanceof HTMLElement) decorate(next);
+}
+
+/**
+ * After rows were let go from the start: no line stands before the first one but its own.
+ * @param {HTMLElement} list
+ */
+export function tidyStart(list) {
+  const first = list.querySelector(".message");
+  while (first !== null && first.previousElementSibling !== null) first.previousElementSibling.remove();
+  if (first instanceof HTMLElement) decorate(first);
+}

@@ -3,13 +3,11 @@
 import { find } from "../dom/find.js";
 import { Scroller } from "../dom/scroller.js";
 import { localiseTimes } from "../dom/time.js";
-import { permalink } from "../state/permalinks.js";
 import { DayNames, decorate, placeUnreadLine } from "./lines.js";
-import { fillMarks } from "./marks.js";
-import { markMentions } from "./mention_marks.js";
 import { PendingRows } from "./pending_rows.js";
-import { placeRow, takeRow } from "./places.js";
-import { fillStored, newRow, readRow } from "./row.js";
+import { placeRow, prependRows, takeRow, tidyStart } from "./places.js";
+import { newRow } from "./row.js";
+import { StoredRows } from "./stored_rows.js";
 
 /** @typedef {import("../net/frames.js").Message} Message */
 /** @typedef {import("../net/outbox.js").Entry} Entry */
@@ -21,12 +19,10 @@ export class Timeline {
   #me;
   #scroller;
   #days = new DayNames(this.#list);
-  #quotes;
+  #rows;
   #pending;
-  /** @type {Map<string, HTMLElement>} */
-  #byId = new Map();
-  /** @type {HTMLElement | null} */
-  #marked = null;
+  #byId = /** @type {Map<string, HTMLElement>} */ (new Map());
+  #marked = /** @type {HTMLElement | null} */ (null);
   /** Told after every change of the list. */
   onChange = () => {};
 
@@ -37,12 +33,12 @@ export class Timeline {
    */
   constructor(me, quotes, onMove) {
     this.#me = me;
-    this.#quotes = quotes;
+    this.#rows = new StoredRows(me, quotes);
     this.#pending = new PendingRows({
       list: this.#list,
       byId: this.#byId,
       me,
-      onFill: (row, { room, replyTo }) => quotes.fill(row, permalink(room, replyTo?.seq ?? 0), replyTo),
+      onFill: (row, entry) => this.#rows.quote(row, entry),
     });
     this.#scroller = new Scroller(this.#box, this.#list, onMove);
   }
@@ -63,14 +59,10 @@ export class Timeline {
     return this.#scroller.atEnd;
   }
 
-  toEnd() {
-    this.#scroller.toEnd();
-  }
+  toEnd = () => this.#scroller.toEnd();
 
   /** @param {() => void} change of the list or what stands around it, without moving what is looked at */
-  hold(change) {
-    this.#scroller.hold(change);
-  }
+  hold = (change) => this.#scroller.hold(change);
 
   /**
    * Takes over what the server rendered, and gives it back as messages.
@@ -79,16 +71,9 @@ export class Timeline {
    */
   adopt(room) {
     const rows = [...this.#list.querySelectorAll(".message")].filter((row) => row instanceof HTMLElement);
-    const messages = rows.map((row) => readRow(row, room, this.#me));
-    rows.forEach((row, index) => {
-      const message = /** @type {Message} */ (messages[index]);
-      row.dataset.sentAt = message.sentAt;
-      this.#byId.set(message.id, row);
-      fillMarks(row, message, this.#me);
-      this.#quotes.fill(row, permalink(room, message.replyTo?.seq ?? 0), message.replyTo);
-      this.#standOut(row, message);
-      if (row.classList.contains("message--marked")) this.#marked = row;
-    });
+    const messages = rows.map((row) => this.#rows.adopt(row, room));
+    messages.forEach(({ id }, index) => this.#byId.set(id, /** @type {HTMLElement} */ (rows[index])));
+    this.#marked = rows.find((row) => row.classList.contains("message--marked")) ?? null;
     localiseTimes(this.#list);
     for (const row of rows) decorate(row);
     return messages;
@@ -150,9 +135,7 @@ export class Timeline {
   }
 
   /** @param {Message[]} messages those of them that are shown are drawn in their state now */
-  update(messages) {
-    this.put(messages.filter(({ id }) => this.#byId.has(id)), false);
-  }
+  update = (messages) => this.put(messages.filter(({ id }) => this.#byId.has(id)), false);
 
   /**
    * @param {Message[]} messages new or changed, oldest first
@@ -174,13 +157,7 @@ export class Timeline {
 
   /** @param {Message[]} messages a page of the past, oldest first */
   prepend(messages) {
-    this.#scroller.hold(() => {
-      const next = this.#list.querySelector(".message");
-      const rows = messages.map((message) => this.#store(newRow(), message));
-      this.#list.prepend(...rows);
-      for (const row of rows) decorate(row);
-      if (next instanceof HTMLElement) decorate(next);
-    });
+    this.#scroller.hold(() => prependRows(this.#list, messages.map((message) => this.#store(newRow(), message))));
   }
 
   /** @param {Message[]} messages let go from the start */
@@ -190,9 +167,7 @@ export class Timeline {
         this.#byId.get(id)?.remove();
         this.#byId.delete(id);
       }
-      const first = this.#list.querySelector(".message");
-      while (first !== null && first.previousElementSibling !== null) first.previousElementSibling.remove();
-      if (first instanceof HTMLElement) decorate(first);
+      tidyStart(this.#list);
     });
   }
 
@@ -203,9 +178,7 @@ export class Timeline {
   }
 
   /** @param {{nonce: string, id: string, seq: number}} ack */
-  confirm(ack) {
-    this.hold(() => this.#pending.confirm(ack));
-  }
+  confirm = (ack) => this.hold(() => this.#pending.confirm(ack));
 
   /** @param {Entry} entry gone from the outbox */
   unpend(entry) {
@@ -214,31 +187,14 @@ export class Timeline {
   }
 
   /** @param {Room} room */
-  drawLine(room) {
-    return placeUnreadLine(this.#list, room.reading.lineAfter, this.#me.id);
-  }
+  drawLine = (room) => placeUnreadLine(this.#list, room.reading.lineAfter, this.#me.id);
 
   /**
    * @param {HTMLElement} row
    * @param {Message} message
    */
   #store(row, message) {
-    fillStored(row, message, this.#me);
     this.#byId.set(message.id, row);
-    this.#quotes.fill(row, permalink(message.room, message.replyTo?.seq ?? 0), message.replyTo);
-    this.#standOut(row, message);
-    return row;
-  }
-
-  /**
-   * @param {HTMLElement} row
-   * @param {Message} message
-   */
-  #standOut(row, { userId, deletedAt, mentions, here }) {
-    const body = find(".message__body", HTMLElement, row);
-    for (const code of body.querySelectorAll("pre")) code.tabIndex = 0; // it may have to be scrolled sideways
-    const others = userId !== this.#me.id && !deletedAt;
-    const names = [...(mentions?.includes(this.#me.id) ? [this.#me.name] : []), ...(here ? ["here"] : [])];
-    markMentions(row, body, others ? names : []);
+    return this.#rows.fill(row, message);
   }
 }
