@@ -1,9 +1,10 @@
 """All of it without a mouse: the switcher, the keys for rooms, the messages, what Escape closes, and where the focus is."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 from tests.conftest import Site
 from tests.e2e.browser import PHONE, Browser, Person
@@ -76,6 +77,31 @@ async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(
     await ada.press_button("Go to a room")
     await options(ada).filter(has_text="Café").click()
     await is_in(ada, "Café")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_what_is_typed_before_the_switcher_is_loaded_counts(site: Site, browser: Browser) -> None:
+    await site.account("Owner", "owner")
+    await make_room(site, "cafe", "Café")
+    await make_room(site, "cabin", "Cabin")
+    browser.expect("Service Worker registration blocked")
+    ada = await browser.person(site, "Ada", service_workers="block")
+    asked, typed = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await typed.wait()
+        await route.continue_()
+
+    await ada.page.route("**/views/switcher.js*", hold)
+    await ada.press("Control+k")
+    await asked.wait()
+    await ada.page.keyboard.type("ca")
+    await ada.page.keyboard.press("ArrowDown")
+    await ada.page.keyboard.press("Enter")
+    typed.set()
+    await is_in(ada, "Café")
+    await expect(ada.composer).to_have_value("")
 
 
 @pytest.mark.gen_test(timeout=60)

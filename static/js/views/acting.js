@@ -88,8 +88,8 @@ export class Acting {
     return true;
   }
 
-  /** Somebody comes near the messages: their menu is there before it is wanted. */
-  #near = () => void this.#menu().catch(() => {});
+  /** Somebody comes near the messages: what belongs to them is there before it is wanted. */
+  #near = () => void Promise.all([this.#menu(), this.#picker()]).catch(() => {});
 
   /**
    * @param {HTMLElement} row

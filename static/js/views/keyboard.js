@@ -42,7 +42,7 @@ export class Keyboard {
     if (action === null || (covered !== null && !(action === "switch" && covered.matches("#switcher")))) return;
     if (action === "close") return void this.#calls.closers.find((close) => close());
     event.preventDefault();
-    if (action === "switch") return this.#switch();
+    if (action === "switch") return void this.#switch();
     if (action === "search") return this.#calls.onSearch();
     if (action === "help") return this.#help.showModal();
     void this.#go(action === "next" ? 1 : -1);
@@ -55,19 +55,27 @@ export class Keyboard {
     if (room !== undefined) this.#calls.onEnter(room.slug, room.title);
   }
 
-  /** The dialog opens at once, so that what is typed next goes there; what fills it is loaded. */
-  #switch() {
+  /** The dialog opens at once, so that what is typed next goes there; what fills it is loaded, and gets the keys pressed before. */
+  async #switch() {
     if (this.#switcher.open) return this.#switcher.close();
-    find("input", HTMLInputElement, this.#switcher).value = "";
+    const input = find("input", HTMLInputElement, this.#switcher);
+    const early = /** @type {KeyboardEvent[]} */ ([]);
+    /** @param {KeyboardEvent} event */
+    const keep = (event) => void early.push(event);
+    input.value = "";
+    input.addEventListener("keydown", keep);
     this.#switcher.showModal();
-    void this.#calls.switcher().then((switcher) => switcher.fill());
+    const switcher = await this.#calls.switcher().catch(() => null);
+    input.removeEventListener("keydown", keep);
+    if (switcher === null) return this.#switcher.close();
+    switcher.fill(early);
   }
 
   /** @param {MouseEvent} event */
   #clicked = (event) => {
     if (event.target === this.#help) this.#help.close(); // beside it
     const button = event.target instanceof Element ? event.target.closest("[data-shortcuts], [data-switcher]") : null;
-    if (button?.matches("[data-switcher]")) this.#switch();
+    if (button?.matches("[data-switcher]")) void this.#switch();
     else if (button != null) this.#help.showModal();
   };
 }

@@ -41,10 +41,14 @@ export class Switcher {
     this.#dialog.removeEventListener("click", this.#backdrop);
   }
 
-  /** The dialog was opened: what was typed already counts. */
-  fill() {
+  /**
+   * The dialog was opened: what was typed already counts.
+   * @param {KeyboardEvent[]} early and what was pressed
+   */
+  fill(early) {
     if (!this.#dialog.open) return; // it was closed before this was there
     this.#typed();
+    early.forEach(this.#pressed);
   }
 
   #typed = () => {
