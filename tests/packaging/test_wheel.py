@@ -61,11 +61,13 @@ def test_installed_wheel_serves_pages_and_static_files(roomlog: Path, tmp_path: 
         assert server.setup_url is not None
         page = server.get(server.setup_url.removeprefix(server.url))
         assert "<form" in page
-        named = [part for part in page.split('"') if part.startswith("/static/") and ".css" in part]
-        assert named
-        for url in named:
+        parts = page.split('"')
+        scripts = {part for part in parts if part.startswith("/static/js/") and ".js" in part}
+        assert scripts
+        for url in scripts:
             file = ROOT / url.lstrip("/").partition("?")[0]
             assert server.get(url) == file.read_text(encoding="utf-8")
+        assert "@layer" in server.get(next(part for part in parts if "style.css" in part))
         assert server.stop() == 0, server.log
 
 
