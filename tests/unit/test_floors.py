@@ -20,6 +20,7 @@ FACTS = {
     "bootstrap",
     "failpoints",
     "folding",
+    "hints",
     "ports",
 }
 TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}

@@ -5,6 +5,7 @@ Every change is one function in the writer's transaction, so its parts go togeth
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -111,6 +112,11 @@ class SqlAccounts:
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
         """The session and its account, expired or not, disabled or not: the caller judges."""
         return await self._read(lambda connection: sessions.by_token(connection, token_hash))
+
+    async def living(self, session_ids: Collection[str]) -> dict[str, Account]:
+        """The accounts, as they are now, of those sessions that have not ended."""
+        wanted = list(session_ids)
+        return await self._read(lambda connection: sessions.living(connection, wanted))
 
     async def sessions(self, account_id: str) -> list[Session]:
         """The sessions of an account, newest first."""

@@ -11,12 +11,14 @@ from chat_app.backends.sql.schema import room_settings
 from chat_app.models import Notify
 
 
-def notifies(connection: Connection) -> dict[str, dict[str, Notify]]:
-    """By room id and account id."""
+def notifies(connection: Connection, room_id: str | None = None) -> dict[str, dict[str, Notify]]:
+    """By room id and account id; of one room only, or of all."""
     found: dict[str, dict[str, Notify]] = {}
     chosen = select(room_settings.c.room_id, room_settings.c.account_id, room_settings.c.notify)
-    for room_id, account_id, notify in connection.execute(chosen):
-        found.setdefault(room_id, {})[account_id] = notify
+    if room_id is not None:
+        chosen = chosen.where(room_settings.c.room_id == room_id)
+    for of_room, account_id, notify in connection.execute(chosen):
+        found.setdefault(of_room, {})[account_id] = notify
     return found
 
 

@@ -34,7 +34,7 @@ from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
 from chat_app.backends.sql.writer import Writer
 from chat_app.errors import ChatError, NotFound
-from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomSurvey, Unread
+from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomState, RoomSurvey, Unread
 
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
@@ -110,6 +110,16 @@ class SqlRooms:
         """One entry for each room; count and mentions are 0 where everything is read."""
         return await self._readers.read(lambda connection: _unread(connection, account_id))
 
+    async def heads(self) -> dict[str, int]:
+        """The head of every room by its id."""
+        chosen = select(rooms.c.id, rooms.c.seq)
+        return await self._readers.read(lambda connection: dict(connection.execute(chosen).all()))
+
+    async def one(self, *, room_id: str = "", slug: str = "") -> RoomState | None:
+        """One room as it is now, by its id or its slug."""
+        chosen = rooms.c.id == room_id if room_id else rooms.c.slug == slug
+        return await self._readers.read(lambda connection: _state(connection, chosen))
+
     async def mark_read(self, marks: dict[tuple[str, str], int]) -> None:
         """Store read positions {(account_id, room_id): seq} together; a position never moves back."""
         given = dict(marks)
@@ -177,6 +187,14 @@ def room_of(connection: Connection, room_id: str) -> RoomInfo | None:
 def members_of(connection: Connection, room_id: str) -> list[Member]:
     """Its members, the longest there first."""
     return _members(connection, room_id).get(room_id, [])
+
+
+def _state(connection: Connection, chosen: ColumnElement[bool]) -> RoomState | None:
+    row = connection.execute(_SELECT.where(chosen)).one_or_none()
+    if row is None:
+        return None
+    members = tuple(members_of(connection, row.id))
+    return RoomState(RoomInfo(*row), members, notifies(connection, row.id).get(row.id, {}))
 
 
 def _members(connection: Connection, room_id: str | None = None) -> dict[str, list[Member]]:

@@ -23,6 +23,8 @@ _COLUMNS = (
     sessions.c.address,
     sessions.c.agent,
 )  # in the order of Session's fields
+_TOGETHER = 500
+"""Ids in one statement: databases bound the number of parameters."""
 _BY_TOKEN = Statement(
     select(*_COLUMNS, *ACCOUNT_COLUMNS)
     .join_from(sessions, accounts)
@@ -50,6 +52,19 @@ def by_token(connection: Connection, token_hash: str) -> tuple[Session, Account]
         return None
     account = Account(*row[len(_COLUMNS) :])
     return Session(*row[: len(_COLUMNS)]), structs.replace(account, disabled=bool(account.disabled))
+
+
+def living(connection: Connection, session_ids: list[str]) -> dict[str, Account]:
+    """The accounts of those sessions that are stored."""
+    found: dict[str, Account] = {}
+    for start in range(0, len(session_ids), _TOGETHER):
+        chosen = sessions.c.id.in_(session_ids[start : start + _TOGETHER])
+        rows = connection.execute(
+            select(sessions.c.id, *ACCOUNT_COLUMNS).join_from(sessions, accounts).where(chosen)
+        )
+        for session_id, *account in rows:
+            found[session_id] = Account(*account)
+    return found
 
 
 def of_account(connection: Connection, account_id: str) -> list[Session]:
