@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert as plain_insert, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from chat_app.backends.sql.direct import Statement, driver_of
@@ -33,7 +33,7 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 UPDATE_HEAD = Statement(update(rooms).where(rooms.c.id == bindparam("room")).values(seq=bindparam("head")))
 INSERT_MENTION = Statement(
-    insert(mentions).values({column.name: bindparam(column.name) for column in mentions.columns})
+    plain_insert(mentions).values({column.name: bindparam(column.name) for column in mentions.columns})
 )
 
 _INSERT = Statement(

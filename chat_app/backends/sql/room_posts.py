@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Connection, bindparam, func, insert, select
 
 from chat_app.backends.sql.marks import replies
 from chat_app.backends.sql.mentions import called, mention_rows
@@ -32,9 +31,8 @@ from chat_app.models import Committed, Message, Post
 
 _LOCK = select(rooms.c.seq).where(rooms.c.id == bindparam("room")).with_for_update()
 _COLUMNS = tuple(messages.c[name] for name in MESSAGE_COLUMNS)
-_ROWS = func.unnest(*(bindparam(column.name, type_=ARRAY(column.type)) for column in _COLUMNS)).table_valued(
-    *_COLUMNS, name="posts"
-)
+_ARRAYS = (bindparam(column.name, type_=ARRAY(column.type)) for column in _COLUMNS)
+_ROWS = func.unnest(*_ARRAYS).table_valued(*MESSAGE_COLUMNS).render_derived(name="posts")
 _INSERT = insert(messages).from_select(list(MESSAGE_COLUMNS), select(*_ROWS.c))
 """One statement for any number of rows, so that it is prepared once."""
 _BY_NONCE = select_messages().where(
