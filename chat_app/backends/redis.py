@@ -15,14 +15,11 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from chat_app.backends.redis_hints import Outbox, decode, encode, hints_of
-from chat_app.backends.redis_line import AWAY, Line, Lines
-from chat_app.backends.redis_people import PeopleKeys, Rooms
+from chat_app.backends.redis_keeper import Keeper
+from chat_app.backends.redis_line import AWAY, INTERVALS, Intervals, Line, Lines
 from chat_app.hints import Hint
 from chat_app.logs import log_event
 from chat_app.metrics import BrokerMetrics, Metrics
@@ -30,27 +27,6 @@ from chat_app.ports import Receiver
 
 CLOSE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
-    """How often and how long; tests shorten them."""
-
-    reply_seconds: float = 1.0
-    """For Redis to take a connection, and to answer a command."""
-    probe_seconds: float = 1.0
-    patience_seconds: float = 3.0
-    """Without a probe of one's own for so long, nothing arrives."""
-    retry_seconds: tuple[float, float] = (0.2, 2.0)
-    """Before the first further attempt, and at most; a random part of it is left out."""
-    gather_seconds: float = 0.5
-    """For people who come and go together to be written together."""
-    renew_seconds: float = 5.0
-    life_seconds: float = 15.0
-    """Of a node that no longer says that it lives."""
-
-
-INTERVALS = Intervals()
 
 
 class RedisBroker:
@@ -76,14 +52,14 @@ class RedisBroker:
         self._errors = metrics.errors
         self._metrics = BrokerMetrics(metrics.registry)
         self._lines = Lines(url, reply_seconds=intervals.reply_seconds)
-        self._keys = PeopleKeys(
+        self._keeper = Keeper(
             self._lines.client,
             prefix=self._channel,
             node_id=self.node_id,
-            life_seconds=intervals.life_seconds,
+            intervals=intervals,
+            on_counted=lambda versions: self._tell(self._receiver.nodes_alive, versions),
         )
         self._outbox = Outbox(self._metrics)
-        self._people: tuple[int, Rooms] = (0, {})
         self._told: bool | None = None
         self._heard = -math.inf
         """When the last probe came back."""
@@ -91,10 +67,6 @@ class RedisBroker:
         self._probe_due = False
         self._something = asyncio.Event()
         """There is something to publish."""
-        self._stale = asyncio.Event()
-        """The keys are not as they should be."""
-        self._anew = True
-        """Nothing is known of what the keys hold."""
         self._tasks: list[asyncio.Task[None]] = []
         self._receiver: Receiver
 
@@ -102,7 +74,7 @@ class RedisBroker:
         """Begins to listen, to publish and to say that this node lives."""
         self._receiver = receiver
         loop = asyncio.get_running_loop()
-        for work in (self._listen, self._publish, self._keep):
+        for work in (self._listen, self._publish, self._keeper.run):
             self._tasks.append(loop.create_task(self._lasting(work)))
         self._probe()
 
@@ -112,17 +84,12 @@ class RedisBroker:
         self._something.set()
 
     def set_people(self, version: int, rooms: Mapping[str, Mapping[str, str]]) -> None:
-        """What is given is read later: it is to be another object each time."""
-        self._people = (version, rooms)
-        self._stale.set()
+        """It may be the same object each time, changed in the turn in which it is given again."""
+        self._keeper.set_people(version, rooms)
 
     async def people(self, node_id: str) -> tuple[int, dict[str, dict[str, str]]] | None:
         """None too for what a newer version wrote in another form."""
-        try:
-            async with asyncio.timeout(2 * self._intervals.reply_seconds):
-                return await self._keys.read(node_id)
-        except (*AWAY, msgspec.DecodeError, ValueError):
-            return None
+        return await self._keeper.read(node_id)
 
     async def close(self) -> None:
         """Stops at once and removes the keys."""
@@ -133,7 +100,7 @@ class RedisBroker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for work in (self._keys.remove, self._lines.close):
+        for work in (self._keeper.remove, self._lines.close):
             try:
                 async with asyncio.timeout(CLOSE_SECONDS / 2):
                     await work()
@@ -234,6 +201,7 @@ class RedisBroker:
                 self._heard = self._monotonic()
                 self._metrics.hop.observe(self._heard - probe)
             return bool(probe)
+        self._keeper.heard(node_id)
         for hint in hints_of(hints):
             if hint is None:
                 self._metrics.dropped.labels("unreadable").inc()
@@ -248,8 +216,7 @@ class RedisBroker:
             log_event(_log, "broker.up")
         self.up = self._told = True
         self._metrics.up.set(1)
-        self._anew = True
-        self._stale.set()
+        self._keeper.write_anew()
         self._tell(self._receiver.connection_changed, True)
 
     def _down(self, reason: str) -> None:
@@ -267,28 +234,3 @@ class RedisBroker:
         except Exception:
             self._errors.inc()
             _log.exception("a hint failed")
-
-    # Keys
-
-    async def _keep(self) -> None:
-        """Renews this node's life, and writes who came and went."""
-        loop, intervals = asyncio.get_running_loop(), self._intervals
-        renewal = loop.time()
-        while True:
-            self._stale.clear()
-            anew, self._anew = self._anew, False
-            try:
-                async with asyncio.timeout(4 * intervals.reply_seconds):
-                    await self._keys.write(*self._people, anew=anew)
-                    if anew or loop.time() >= renewal:
-                        self._tell(self._receiver.nodes_alive, await self._keys.living())
-                        renewal = loop.time() + intervals.renew_seconds
-            except AWAY:
-                self._anew = True
-                renewal = loop.time() + intervals.probe_seconds
-            await asyncio.sleep(intervals.gather_seconds)
-            try:
-                async with asyncio.timeout_at(renewal):
-                    await self._stale.wait()
-            except TimeoutError:
-                pass

@@ -1,12 +1,13 @@
 """Connections to Redis, with short deadlines and without redis-py's own retries and silent resubscription.
 
-`redis.RedisBroker` calls it. Where a method says `Away`, Redis may have done what was asked, or not.
+`redis.RedisBroker` calls it. Where a method raises AWAY, Redis may have done what was asked, or not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import dataclass
 from typing import Any, cast
 
 from redis.asyncio import Connection, ConnectionPool, Redis
@@ -17,6 +18,27 @@ from redis.exceptions import RedisError
 
 AWAY = (RedisError, OSError, TimeoutError)
 """What is raised when Redis does not do what is asked: gone, silent, or unwilling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """How often and how long; tests shorten them."""
+
+    reply_seconds: float = 1.0
+    """For Redis to take a connection, and to answer a command."""
+    probe_seconds: float = 1.0
+    patience_seconds: float = 3.0
+    """Without a probe of one's own for so long, nothing arrives."""
+    retry_seconds: tuple[float, float] = (0.2, 2.0)
+    """Before the first further attempt, and at most; a random part of it is left out."""
+    gather_seconds: float = 0.5
+    """For people who come and go together to be written together."""
+    renew_seconds: float = 5.0
+    life_seconds: float = 15.0
+    """Of a node that no longer says that it lives."""
+
+
+INTERVALS = Intervals()
 
 
 class Line:

@@ -2,7 +2,7 @@
 
 `…:people:NODE` is a hash of room ids to people, names by account id in MessagePack, with the version under
 the empty field; `…:nodes` the set of node ids. A node whose hash has run out is gone. Lives are counted by
-Redis: the clocks of the nodes play no role. `redis.RedisBroker` alone calls it.
+Redis: the clocks of the nodes play no role. `redis_keeper.Keeper` alone calls it.
 """
 
 from __future__ import annotations

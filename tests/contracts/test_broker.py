@@ -11,7 +11,9 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -95,7 +97,7 @@ class Stage:
     def __init__(self, stack: AsyncExitStack) -> None:
         self.stack = stack
 
-    def node(self, url: str, **options: str) -> Node:
+    def node(self, url: str, **options: Any) -> Node:
         """A node that has begun."""
         node = Node(url, **options)
         node.broker.start(node.heard)
@@ -334,6 +336,20 @@ def test_a_node_that_closes_is_gone_at_once_and_leaves_nothing(redis: Redis) -> 
         ann.broker.send(hint(1))
         async with client(redis) as administrator:
             assert await administrator.keys("*") == []
+
+    play(scenario)
+
+
+def test_a_new_node_is_known_once_it_is_heard(redis: Redis) -> None:
+    """Not only at the next counting, which is an hour away here."""
+
+    async def scenario(stage: Stage) -> None:
+        seldom = replace(QUICK, renew_seconds=3600.0, life_seconds=7200.0)
+        ann = stage.node(redis.url, intervals=seldom)
+        await ann.heard.until(lambda: ann.heard.readings)
+        assert ann.heard.alive == {}
+        bob = stage.node(redis.url, intervals=seldom)
+        await ann.heard.until(lambda: ann.heard.alive == {bob.id: 0})
 
     play(scenario)
 
