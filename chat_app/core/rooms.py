@@ -626,6 +626,7 @@ class Registry:
         self._tasks = tasks
         self._rooms: dict[str, Room] = {}
         self._by_id: dict[str, Room] = {}
+        self.on_added: Callable[[Room], None] = lambda room: None
 
     def add(
         self,
@@ -643,6 +644,7 @@ class Registry:
             notifies=notifies,
         )
         self._rooms[info.slug] = self._by_id[info.id] = room
+        self.on_added(room)
         return room
 
     def by_slug(self, slug: str) -> Room | None:
