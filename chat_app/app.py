@@ -10,7 +10,6 @@ import asyncio
 import gc
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,7 +17,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
@@ -38,6 +36,7 @@ from chat_app.core.unread import Unreads
 from chat_app.data_folder import DataLock
 from chat_app.emojis import load
 from chat_app.errors import ChatError
+from chat_app.listening import BACKLOG, bind, shown
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
@@ -56,12 +55,6 @@ GC_THRESHOLDS = (1_000, 10, 5_000)
 """A full collection stops everything for 100 ms with 5,000 connections, again and again while they open. What
 goes in cycles goes young; an open connection is in none once it is closed.
 """
-TURN_ACCEPTS = 8
-"""Connections accepted in a turn of the loop: Tornado would take 128, and a handshake costs 1 ms."""
-BACKLOG = 4096
-"""Connections that wait to be accepted. What finds no place is tried again after 1, 3, 7 … seconds: after a
-restart that was most of a minute for the last of 5,000. The system's somaxconn may be lower.
-"""
 INDEX_SECONDS = 1.0
 SEARCHES, SEARCH_SECONDS = 20, 10.0
 """Of an account; who types does not search for every letter."""
@@ -71,25 +64,6 @@ _log = logging.getLogger(__name__)
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class Listener(socket.socket):
-    """A listening socket that after a few connections says there are no more, until the next turn."""
-
-    _taken = 0
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """As always. Raises BlockingIOError once a turn's share is taken, and when nobody waits."""
-        if self._taken >= TURN_ACCEPTS:
-            self._taken = 0
-            raise BlockingIOError
-        try:
-            taken = super().accept()
-        except BlockingIOError:
-            self._taken = 0
-            raise
-        self._taken += 1
-        return taken
 
 
 class App:
@@ -143,10 +117,9 @@ async def open_app(
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(DataLock(settings.data))
-        listeners = _bind(settings)
-        for listener in listeners:
-            stack.callback(listener.close)
-        port = int(listeners[0].getsockname()[1])
+        listener = bind(settings.address, settings.port)
+        stack.callback(listener.close)
+        port = int(listener.getsockname()[1])
         if not settings.allowed_origins_given:
             settings = replace(settings, allowed_origins=default_origins(port))
         services = await _open_services(settings, stack, turns)
@@ -165,14 +138,13 @@ async def open_app(
         )
         await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
         await _announce_setup(services, settings, announce)
-        for listener in listeners:
-            listener.listen(BACKLOG)
-        server.add_sockets(listeners)
+        listener.listen(BACKLOG)
+        server.add_sockets([listener])
         services.state.ready = True
         services.tasks.start(asyncio.to_thread(load))
         app = App(services, server, port)
         stack.push_async_callback(_stop, app)
-        announce(f"Roomlog serves on http://{_shown(settings.address)}:{port}")
+        announce(f"Roomlog serves on {shown(settings.address, port)}")
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -318,30 +290,6 @@ async def _announce_setup(services: Services, settings: Settings, announce: Call
     if token is not None and settings.allowed_origins:
         announce("There is no owner yet. Open this link within an hour to make the owner's account:")
         announce(f"{settings.allowed_origins[0]}/setup?token={token}")
-
-
-def _bind(settings: Settings) -> list[socket.socket]:
-    """Bound but not listening: the set-up link is printed before anybody can connect. Raises OSError."""
-    found = socket.getaddrinfo(
-        settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    family, kind, protocol, _, address = found[0]
-    listener = Listener(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setblocking(False)
-        listener.bind(address)
-    except BaseException:
-        listener.close()
-        raise
-    return [listener]
-
-
-def _shown(address: str) -> str:
-    # Only compared with what the settings say; the default is 127.0.0.1
-    return {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::": "localhost"}.get(  # nosec B104
-        address, f"[{address}]" if ":" in address else address
-    )
 
 
 async def _stop(app: App) -> None:

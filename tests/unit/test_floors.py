@@ -23,7 +23,7 @@ FACTS = {
     "hints",
     "ports",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop", "listening"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},
