@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
 from chat_app.backends.passwords import Passwords
@@ -45,12 +45,15 @@ from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
 from chat_app.web.control import ControlServer, Dispatch, perform
 from chat_app.web.routes import make_application
 from chat_app.web.server import DEADLINES, HEADERS_READ_BYTES, Deadlines, Server, room
+from chat_app.worker import Worker
 
 HANDSHAKE_SECONDS = 60.0
 SEEN_SECONDS = 5.0
 DRAIN_SECONDS = 15.0
 """For the sockets; closing the database may wait a little longer for who holds it. 25 s in all."""
 SETTLE_SECONDS = 8.0
+OPENING_SECONDS = 1.0
+"""A connection that was accepted from a shared listener has so long to send its request."""
 GC_THRESHOLDS = (1_000, 10, 5_000)
 """A full collection stops everything for 100 ms with 5,000 connections, again and again while they open. What
 goes in cycles goes young; an open connection is in none once it is closed.
@@ -69,10 +72,17 @@ def _now_ms() -> int:
 class App:
     """A server that listens."""
 
-    def __init__(self, services: Services, server: HTTPServer, port: int) -> None:
+    def __init__(self, services: Services, server: Server, port: int) -> None:
         self.services = services
         self.port = port
         self._server = server
+
+    async def step_aside(self) -> None:
+        """Accepts nobody any more: another process has the same listener. Answers who was accepted."""
+        self._server.stop()
+        deadline = time.monotonic() + OPENING_SECONDS
+        while self._server.opening() and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     async def drain(self) -> None:
         """Not ready any more, take nothing new, commit and acknowledge what was taken, 1012 to every socket.
@@ -110,14 +120,17 @@ async def open_app(
     announce: Callable[[str], None] = lambda line: None,
     deadlines: Deadlines = DEADLINES,
     turns: Turns | None = None,
+    worker: Worker | None = None,
 ) -> AsyncIterator[App]:
-    """Serves until it is left; `turns` is what the loop tells its turns to.
+    """Serves until it is left; `turns` is what the loop tells its turns to. A `worker` has its listener from
+    the supervisor, which holds the data folder for it and answers at the control socket.
 
-    Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence.
+    Raises SettingsError, OSError (the port), DatabaseError: each with one clear sentence; `Dismissed`.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(DataLock(settings.data))
-        listener = bind(settings.address, settings.port)
+        if worker is None:
+            stack.enter_context(DataLock(settings.data))
+        listener = bind(settings.address, settings.port) if worker is None else worker.listener
         stack.callback(listener.close)
         port = int(listener.getsockname()[1])
         if not settings.allowed_origins_given:
@@ -136,15 +149,24 @@ async def open_app(
             lines_limit=lines_limit,
             sockets=services.clients,
         )
-        await stack.enter_async_context(ControlServer(settings.data, _dispatch(services, settings)))
-        await _announce_setup(services, settings, announce)
+        dispatch = _dispatch(services, settings)
+        if worker is None:
+            await stack.enter_async_context(ControlServer(settings.data, dispatch))
+            for line in await _setup_lines(services, settings):
+                announce(line)
+        else:
+            await worker.opened(dispatch, services.state.end_ready)
+            services.metrics.everybodys = partial(worker.metrics, settings.data)
         listener.listen(BACKLOG)
         server.add_sockets([listener])
         services.state.ready = True
         services.tasks.start(asyncio.to_thread(load))
         app = App(services, server, port)
         stack.push_async_callback(_stop, app)
-        announce(f"Roomlog serves on {shown(settings.address, port)}")
+        if worker is None:
+            announce(f"Roomlog serves on {shown(settings.address, port)}")
+        else:
+            worker.serves()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -280,16 +302,25 @@ def _dispatch(services: Services, settings: Settings) -> Dispatch:
     origin = settings.allowed_origins[0] if settings.allowed_origins else ""
 
     async def dispatch(command: str, arguments: Mapping[str, object]) -> object:
+        match command:  # what a supervisor asks
+            case "setup":
+                return await _setup_lines(services, settings)
+            case "metrics":
+                return services.metrics.render().decode()
         return await perform(services.administration, origin, command, arguments)
 
     return dispatch
 
 
-async def _announce_setup(services: Services, settings: Settings, announce: Callable[[str], None]) -> None:
+async def _setup_lines(services: Services, settings: Settings) -> list[str]:
+    """A fresh link while there is no owner; it voids the one before."""
     token = await services.identity.setup_token()
-    if token is not None and settings.allowed_origins:
-        announce("There is no owner yet. Open this link within an hour to make the owner's account:")
-        announce(f"{settings.allowed_origins[0]}/setup?token={token}")
+    if token is None or not settings.allowed_origins:
+        return []
+    return [
+        "There is no owner yet. Open this link within an hour to make the owner's account:",
+        f"{settings.allowed_origins[0]}/setup?token={token}",
+    ]
 
 
 async def _stop(app: App) -> None:

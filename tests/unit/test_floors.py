@@ -23,7 +23,7 @@ FACTS = {
     "hints",
     "ports",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop", "listening"}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop", "listening", "worker", "children", "supervisor"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},
