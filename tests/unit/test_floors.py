@@ -24,7 +24,7 @@ FACTS = {
     "ports",
     "service_urls",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
+TOP = {"app", "cli", "commands", "smoke", "__main__", "loop", "listening", "worker", "children", "supervisor"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},
