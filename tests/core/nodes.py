@@ -7,7 +7,7 @@ import asyncio
 import copy
 import selectors
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from chat_app.core.cluster import Cluster
 from chat_app.core.connection import Connection
@@ -159,10 +159,8 @@ class Node:
         )
         for slug in rooms or ("lobby",):
             self.add(slug)
-        self.broker = FakeBroker(network, name)
-        self.people = PeopleElsewhere(broker=self.broker, registry=self.registry, start_task=self.tasks.start)
-        deaf: Any = Deaf()
-        self.broker.start(Cluster(rooms=deaf, accounts=deaf, people=self.people, limits=deaf))
+        self.people = elsewhere(network, name, self.registry, self.tasks)
+        self.broker = network.brokers[name]
 
     def add(self, slug: str) -> Room:
         return self.registry.add(RoomInfo(slug, slug, slug, "e", 0, 0))
@@ -192,3 +190,11 @@ class Node:
 
 def presence(sink: FakeSink) -> list[dict[str, Any]]:
     return [frame for frame in sink.frames() if frame["type"] == "presence"]
+
+
+def elsewhere(network: Network, name: str, registry: Registry, tasks: Tasks) -> PeopleElsewhere:
+    """What makes a node of a running server: its people are told, those of others heard of."""
+    broker, deaf = FakeBroker(network, name), cast(Any, Deaf())
+    people = PeopleElsewhere(broker=broker, registry=registry, start_task=tasks.start)
+    broker.start(Cluster(rooms=deaf, accounts=deaf, people=people, limits=deaf))
+    return people
