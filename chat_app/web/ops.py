@@ -64,7 +64,7 @@ class MetricsPage(OpsHandler):
         if not (self._is_local() or self._has_token()):
             raise HTTPError(404)
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(self.services.metrics.render())
+        self.finish(await self.services.metrics.page())
 
     def _is_local(self) -> bool:
         if any(name in self.request.headers for name in _FORWARDED):

@@ -31,6 +31,10 @@ class State:
     forwarded_by: str | None = None
     """Who sent a forwarding header and is no trusted proxy; for the page on security."""
 
+    def end_ready(self) -> None:
+        """Others will be asked instead."""
+        self.ready = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:

@@ -22,8 +22,21 @@ FACTS = {
     "folding",
     "hints",
     "ports",
+    "service_urls",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
+TOP = {
+    "app",
+    "cli",
+    "commands",
+    "smoke",
+    "__main__",
+    "loop",
+    "listening",
+    "worker",
+    "children",
+    "supervisor",
+    "nodes",
+}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

@@ -15,11 +15,10 @@ from sqlalchemy import Connection
 
 from chat_app.backends.sql.direct import driver_of
 from chat_app.backends.sql.messages import message_of, select_messages
-from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import messages
 from chat_app.backends.sql.search_candidates import Plan, pieces_of, plan_of, scope_of
 from chat_app.backends.sql.search_index import CHUNK, index_more, indexed_upto
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import Busy
 from chat_app.folding import fold
 from chat_app.models import SearchPage, SearchQuery, Term
@@ -34,7 +33,7 @@ _STEPS = 2_000  # of SQLite's machine between two looks at the clock
 class SqlSearch:
     """The messages, and the index beside them."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writing, readers: Reading) -> None:
         self._writer = writer
         self._readers = readers
         self.behind = True

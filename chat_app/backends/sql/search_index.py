@@ -32,6 +32,8 @@ def indexed_upto(connection: Connection) -> int:
 
 def index_more(connection: Connection) -> int:
     """Index the next messages; how many there were, at most `CHUNK`."""
+    if connection.dialect.name != "sqlite":  # PostgreSQL: to come with its own index
+        return 0
     rows = connection.execute(_NEXT, {"upto": indexed_upto(connection), "limit": CHUNK}).all()
     if not rows:
         return 0
@@ -44,6 +46,8 @@ def index_more(connection: Connection) -> int:
 
 def follow(connection: Connection, before: Message, new_text: str | None) -> None:
     """A message was edited (`new_text`) or deleted (None)."""
+    if connection.dialect.name != "sqlite":
+        return
     rowid = connection.execute(_ROWID, {"id": before.id}).scalar_one()
     if rowid > indexed_upto(connection):
         return

@@ -22,6 +22,11 @@ def upgrade() -> None:
         sa.Column("upto", sa.BigInteger, nullable=False),
     )
     op.execute("INSERT INTO search_state (id, upto) VALUES (1, 0)")
+    if op.get_bind().dialect.name == "sqlite":
+        _create_index()
+
+
+def _create_index() -> None:
     # Without the text itself, which stands in `messages`, and without positions: hits are looked at again.
     op.execute(
         "CREATE VIRTUAL TABLE messages_index USING fts5(text, content='', detail='none', tokenize='trigram')"
