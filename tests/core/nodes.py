@@ -32,6 +32,7 @@ from tests.contracts.store import account, url
 from tests.faults.checker import Record, Stored, Tape, problems
 
 from .fakes import FakeSink
+from .test_room_machine import whole_frames
 
 TURNS = 20_000
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Hint)  # type: ignore[arg-type]
@@ -195,6 +196,12 @@ class Member:
         self.tapes[slug].opened()
         follow(self.connection, self.node.room(slug), since=since, epoch=epoch)
 
+    def forget(self, slug: str) -> None:
+        """It is no longer followed: nobody asks what it saw."""
+        if slug in self.tapes:
+            self.world.record.tapes.remove(self.tapes.pop(slug))
+        self.positions.pop(slug, None)
+
     def leave(self) -> None:
         """The line is lost; what had arrived was read."""
         self.read()
@@ -224,7 +231,7 @@ class Member:
 
     def read(self) -> None:
         """Applies what arrived as strictly as the server has to be right."""
-        frames = self.sink.frames()
+        frames = whole_frames(self.sink)
         for frame in frames[self._seen :]:
             self._apply(frame)
         self._seen = len(frames)
@@ -249,8 +256,7 @@ class Member:
                 self.world.record.acknowledged(frame["nonce"], slug, frame["id"], frame["seq"])
             if frame["type"] == "removed":
                 self.removed.add(slug)
-                self.world.record.tapes.remove(self.tapes.pop(slug))
-                del self.positions[slug]
+                self.forget(slug)
             self.told.append(frame)
 
     def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
