@@ -26,7 +26,7 @@ from chat_app.metrics import Metrics
 from chat_app.models import Account, RoomInfo, Session
 
 from .fakes import FakeSink, MemoryHistory, connect
-from .nodes import Deaf, FakeBroker, Network
+from .people_nodes import Deaf, FakeBroker, Network
 
 MINUTES_MS = 300_000
 HERE: dict[str, str] = {"address": "192.0.2.1", "agent": "Test"}

@@ -13,7 +13,7 @@ from chat_app.hints import PeopleChanged, Typing
 from chat_app.protocol import encode
 
 from .fakes import FakeSink, account
-from .nodes import Network, Node, asyncio, presence, run
+from .people_nodes import Network, Node, asyncio, presence, run
 
 
 async def nodes_of(network: Network, *names: str) -> list[Node]:

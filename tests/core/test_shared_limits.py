@@ -10,7 +10,7 @@ from chat_app.core.shared_limits import KEY_LIMIT, LimitGossip
 from chat_app.hints import Counted, Hint
 from chat_app.protocol import encode
 
-from .nodes import FakeBroker, Network, run
+from .people_nodes import FakeBroker, Network, run
 
 
 class NoHashes:

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.conftest import Site
-from tests.core.nodes import Network, Node, elsewhere
+from tests.core.people_nodes import Network, Node, elsewhere
 from tests.e2e.browser import Browser, Person
 
 pytestmark = pytest.mark.gen_test(timeout=60)

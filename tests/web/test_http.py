@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.conftest import Site
-from tests.core.nodes import FakeBroker, Network
+from tests.core.people_nodes import FakeBroker, Network
 from tests.web.raw import answered, request_of, status_of
 
 
