@@ -1,0 +1,33 @@
+"""Both databases: a test that takes a `place` runs over each."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import PostgreSQL
+
+from .store import Place, migrated
+
+
+@pytest.fixture(scope="session")
+def template(postgresql: PostgreSQL) -> str:
+    """What makes a new PostgreSQL database a copy of a migrated one."""
+    url = postgresql.database()
+    migrated(url)
+    copying = "STRATEGY FILE_COPY" if int(postgresql.sql("SHOW server_version_num")) >= 150000 else ""
+    return f"TEMPLATE {url.rpartition('/')[2]} {copying}"  # the other strategy takes three times as long
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where a new database is, or is about to be made."""
+    if request.param == "sqlite":
+        yield Place(tmp_path)
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    name = f"test_{secrets.token_hex(6)}"
+    server.sql(f"CREATE DATABASE {name} {request.getfixturevalue('template')}")
+    yield Place(tmp_path, server.url_of(name))
+    server.sql(f"DROP DATABASE {name} WITH (FORCE)")
