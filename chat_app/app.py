@@ -233,8 +233,9 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
     if not settings.edit_history:
         await database.history.forget_versions()
     registry = Registry(history=database.history, history_limit=settings.history_limit, tasks=tasks)
+    rooms = await database.rooms.all()  # first: who is added after this is beyond their heads
     members, notifies = await database.rooms.members(), await database.rooms.notifies()
-    for info in await database.rooms.all():
+    for info in rooms:
         registry.add(info, members.get(info.id, ()), notifies.get(info.id))
     connections = Connections(metrics=metrics)
     identity = Identity(

@@ -108,3 +108,24 @@ def merged(pages: Mapping[str, str]) -> str:
                 labels = f'process="{process}"' + (f",{found[2]}" if found[2] else "")
                 samples.append(f"{found[1]}{{{labels}}} {found[3]}")
     return "".join(f"{line}\n" for about, samples in families.values() for line in (*about, *samples))
+
+
+class BrokerMetrics:
+    """What a node counts of what the nodes tell each other; there only where there is a broker."""
+
+    def __init__(self, of: CollectorRegistry) -> None:
+        self.up = Gauge("chat_broker_up", "Whether hints of other nodes arrive", registry=of)
+        self.sent = Counter("chat_hints_sent", "Hints told to the other nodes", registry=of)
+        self.received = Counter("chat_hints_received", "Hints of other nodes", registry=of)
+        self.dropped = Counter(
+            "chat_hints_dropped",
+            "Hints lost here, by reason; comparing with the database heals it",
+            ["reason"],
+            registry=of,
+        )
+        self.hop = Histogram(
+            "chat_hop_seconds",
+            "How long it takes what a node tells to arrive",
+            buckets=_FAST_SECONDS,
+            registry=of,
+        )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from msgspec import structs
 
@@ -46,9 +47,26 @@ JOIN_SLICE = 64
 """Cursors that get their first page before the loop gets a turn: after a restart thousands wait."""
 PACE_SECONDS = 0.005
 """The longest pause after a large flush, in which messages gather (docs/adr/0002)."""
+WAITING_CHANGES = 256
+WAITING_BYTES = 1 << 20
+"""Of changes that came before the one they follow; what finds no place is read from the store."""
 
 PUBLIC = Standing()
 _log = logging.getLogger(__name__)
+
+
+class Elsewhere(Protocol):
+    """The share of other nodes in the rooms (`core/follower.py`)."""
+
+    def behind(self, room: Room) -> None:
+        """The store is said to hold changes that are not here."""
+
+    async def ask(self, account_id: str, slug: str) -> None:
+        """Another node may have made the room, or let the account in, just now: asks the store."""
+
+
+Apply = Callable[["Room", Committed], None]
+"""Publishes a change whose turn it is, with all that it means."""
 
 
 class Entry:
@@ -80,6 +98,7 @@ class Room:
         tasks: Tasks,
         members: Iterable[Member] = (),
         notifies: Mapping[str, Notify] | None = None,
+        behind: Callable[[Room], bool] | None = None,
     ) -> None:
         self.info = info
         self.members = {member.account_id: member for member in members}
@@ -100,6 +119,10 @@ class Room:
         self._history = history
         self._history_limit = history_limit
         self._tasks = tasks
+        self._behind = behind
+        self._waiting: dict[int, tuple[Committed, Apply]] = {}
+        self._waiting_bytes = 0
+        self._ahead: list[tuple[Cursor, int]] = []
         self._ring: deque[Entry] = deque()
         self._ring_bytes = 0
         self._recent: dict[str, Message] = {}
@@ -115,6 +138,7 @@ class Room:
         self._scheduled: asyncio.Handle | None = None
         self._last_end = self._last_cost = 0.0
         self._loading = False
+        self._reloads = 0
         self._pages: dict[tuple[Mode, int], tuple[bytes, int, bool]] = {}
 
     # -- who sees it --------------------
@@ -147,6 +171,97 @@ class Room:
         return {account_id: name for account_id, name in here.items() if account_id in self.members}
 
     # -- the log --------------------
+
+    def offer(self, change: Committed, apply: Apply) -> None:
+        """Takes a change in whatever order it comes: `apply` publishes it once it is the next one. What is
+        known already is dropped, what came too early waits for what it follows.
+        """
+        if change.seq == self.seq + 1:
+            apply(self, change)
+            if self._waiting:
+                self.go_on()
+        elif change.seq > self.seq:
+            self._keep(change, apply)
+
+    def _keep(self, change: Committed, apply: Apply) -> None:
+        if self._behind is None or not self._behind(self):
+            _log.error("out of order", extra={"fields": {"seq": change.seq, "head": self.seq}})
+            return
+        size = _weight(change.message)
+        full = len(self._waiting) >= WAITING_CHANGES or self._waiting_bytes + size > WAITING_BYTES
+        if change.seq not in self._waiting and not full:
+            self._waiting[change.seq] = change, apply
+            self._waiting_bytes += size
+
+    def go_on(self) -> None:
+        """The head moved: what waited for that is published, what it passed is dropped."""
+        while self._waiting:
+            for seq in [seq for seq in self._waiting if seq <= self.seq]:
+                self._take_waiting(seq)
+            if self.seq + 1 not in self._waiting:
+                return
+            change, apply = self._take_waiting(self.seq + 1)
+            apply(self, change)
+
+    def _take_waiting(self, seq: int) -> tuple[Committed, Apply]:
+        change, apply = self._waiting.pop(seq)
+        self._waiting_bytes -= _weight(change.message)
+        return change, apply
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something waits for what only the store has."""
+        return bool(self._waiting or self._ahead)
+
+    def forget_waiting(self) -> None:
+        """The store does not know what they follow."""
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def leap(self, messages: Sequence[Message], seq: int) -> None:
+        """Goes on to `seq` where the changes are not known, only what they left: `messages`, all whose `rev`
+        is beyond the head, in its order. Who is quick is told by `history` frames, as who fell behind
+        (docs/adr/0011).
+        """
+        before, self.seq = self.seq, seq
+        self._pages.clear()
+        if not self.cursors and not self._loading:
+            self._unload()
+            return
+        states = {message.id: message for message in messages}
+        for entry in self._ring:  # no frame of it will be sent any more, least of all one with a deleted text
+            entry.message, entry.frame = states.get(entry.message.id, entry.message), None
+        for message in messages:
+            self._ring.append(Entry(message.rev, "message", message, None))
+            self._index(message)
+        for message in sorted(messages, key=lambda message: message.seq):
+            self._remember(message, new=message.seq > before)
+        self._ring_bytes = sum(entry.size for entry in self._ring)
+        self.frames_floor = seq
+        self._trim()
+        *frames, last = self._state_frames(messages, seq)
+        self._pending += frames
+        self._pending_bytes += sum(map(len, frames))
+        self._enqueue(last)
+
+    def _state_frames(self, messages: Sequence[Message], seq: int) -> Iterator[bytes]:
+        more = True
+        while more:
+            page, more = _page_of(messages)
+            messages = messages[len(page) :]
+            yield self._history_frame("resumed", page, page[-1].rev if more else seq, more)
+
+    def reload(self, seq: int) -> None:
+        """Goes on to `seq`, too far away for what memory holds to be of use: everything is read anew."""
+        self.flush()
+        for cursor in self.cursors:
+            self.set_aside(cursor)
+        self._drop_pending()
+        self.seq = seq
+        self._reloads += 1
+        self._unload()
+        for cursor in list(self.cursors):
+            self.advance(cursor)
 
     def publish(self, change: Committed) -> None:
         """Takes the next change of this room, in the order of the commits; what is not the next one is
@@ -249,16 +364,12 @@ class Room:
         """Reads the newest messages and changes, so that everybody who joins or resumes is served from
         memory.
         """
-        head = self.seq
-        latest = await self._history.latest(self.info.id, upto=head, limit=max(self._history_limit, 1))
-        since = max(0, head - RESUME_LIMIT)
-        changed: list[Message] = []
         while True:
-            page = await self._history.changes(self.info.id, since, limit=500)
-            changed += page.messages
-            if not page.more or page.seq >= head:
+            head, reloads = self.seq, self._reloads
+            latest = await self._history.latest(self.info.id, upto=head, limit=max(self._history_limit, 1))
+            changed = await self._changed(max(0, head - RESUME_LIMIT), head)
+            if reloads == self._reloads:
                 break
-            since = page.seq
         newer, self._recent = self._recent, {}
         for message in latest.messages[-self._history_limit :] if self._history_limit else ():
             self._remember(message, new=True)
@@ -281,6 +392,15 @@ class Room:
         self._trim()
         self.loaded = True
 
+    async def _changed(self, since: int, head: int) -> list[Message]:
+        changed: list[Message] = []
+        while True:
+            page = await self._history.changes(self.info.id, since, limit=500)
+            changed += page.messages
+            if not page.more or page.seq >= head:
+                return changed
+            since = page.seq
+
     # -- cursors --------------------
 
     def place(self, cursor: Cursor, *, since: int | None, epoch: str | None) -> None:
@@ -290,15 +410,41 @@ class Room:
         self.set_aside(cursor)
         cursor.generation += 1
         cursor.following = cursor.loading = False
+        self.cursors.add(cursor)
+        beyond = since is not None and since > self.seq and epoch == self.info.epoch
+        if beyond and self._behind is not None and self._behind(self):
+            cursor.mode, cursor.position, cursor.loading = "resumed", since or 0, True
+            self._ahead.append((cursor, cursor.generation))
+            return
+        self._aim(cursor, since, epoch)
+        self.flush()
+        self.advance(cursor)
+
+    def _aim(self, cursor: Cursor, since: int | None, epoch: str | None) -> None:
         if since is None:
             cursor.mode, cursor.position = "latest", 0
         elif epoch != self.info.epoch or since > self.seq or self.seq - since > RESUME_LIMIT:
             cursor.mode, cursor.position = "reset", 0
         else:
             cursor.mode, cursor.position = "resumed", since
-        self.cursors.add(cursor)
+
+    def take_ahead(self) -> list[tuple[Cursor, int]]:
+        """Who says to have more than this node, as another node may have told it; to be answered."""
+        ahead, self._ahead = self._ahead, []
+        return ahead
+
+    def answer(self, ahead: Iterable[tuple[Cursor, int]], *, known: bool) -> None:
+        """The store was asked after they came; not `known`: in vain."""
         self.flush()
-        self.advance(cursor)
+        for cursor, generation in ahead:
+            if cursor.generation != generation:
+                continue
+            if not known:
+                cursor.connection.close(1012, "the history could not be read")
+                continue
+            cursor.loading = False
+            self._aim(cursor, cursor.position, self.info.epoch)
+            self.advance(cursor)
 
     def remove(self, cursor: Cursor) -> None:
         """The cursor is gone; the last one takes the ring along."""
@@ -306,12 +452,15 @@ class Room:
         cursor.generation += 1
         self.cursors.discard(cursor)
         if not self.cursors and not self._loading:
-            if self._scheduled:
-                self._scheduled.cancel()
-                self._scheduled = None
-            self._pending.clear()
-            self._pending_bytes = 0
+            self._drop_pending()
             self._unload()
+
+    def _drop_pending(self) -> None:
+        if self._scheduled:
+            self._scheduled.cancel()
+            self._scheduled = None
+        self._pending.clear()
+        self._pending_bytes = 0
 
     def set_aside(self, cursor: Cursor) -> None:
         """Takes a cursor out of the quick ones; from now on its own position counts."""
@@ -626,6 +775,8 @@ class Registry:
         self._tasks = tasks
         self._rooms: dict[str, Room] = {}
         self._by_id: dict[str, Room] = {}
+        self.elsewhere: Elsewhere | None = None
+        """None: this process is alone."""
 
     def add(
         self,
@@ -641,6 +792,7 @@ class Registry:
             tasks=self._tasks,
             members=members,
             notifies=notifies,
+            behind=self._behind,
         )
         self._rooms[info.slug] = self._by_id[info.id] = room
         return room
@@ -652,6 +804,11 @@ class Registry:
     def by_id(self, room_id: str) -> Room | None:
         """The room of this id."""
         return self._by_id.get(room_id)
+
+    def _behind(self, room: Room) -> bool:
+        if self.elsewhere is not None:
+            self.elsewhere.behind(room)
+        return self.elsewhere is not None
 
     def rename(self, account: Account) -> None:
         """An account has another name, or still the same one: then nothing happens."""
