@@ -90,26 +90,6 @@ class Metrics:
         return self.render() if found is None else found
 
 
-_SAMPLE = re.compile(r"([^{ ]+)(?:\{(.*)\})? (\S+)")
-
-
-def merged(pages: Mapping[str, str]) -> str:
-    """One page of those of several processes: every sample has the label `process`, its key in `pages`."""
-    families: dict[str, tuple[list[str], list[str]]] = {}
-    for process, page in pages.items():
-        about: list[str] = []
-        samples: list[str] = []
-        for line in page.splitlines():
-            if line.startswith("# "):
-                about, samples = families.setdefault(line.split(" ", 3)[2], ([], []))
-                if line not in about:
-                    about.append(line)
-            elif found := _SAMPLE.fullmatch(line):
-                labels = f'process="{process}"' + (f",{found[2]}" if found[2] else "")
-                samples.append(f"{found[1]}{{{labels}}} {found[3]}")
-    return "".join(f"{line}\n" for about, samples in families.values() for line in (*about, *samples))
-
-
 class BrokerMetrics:
     """What a node counts of what the nodes tell each other; there only where there is a broker."""
 
@@ -129,3 +109,23 @@ class BrokerMetrics:
             buckets=_FAST_SECONDS,
             registry=of,
         )
+
+
+_SAMPLE = re.compile(r"([^{ ]+)(?:\{(.*)\})? (\S+)")
+
+
+def merged(pages: Mapping[str, str]) -> str:
+    """One page of those of several processes: every sample has the label `process`, its key in `pages`."""
+    families: dict[str, tuple[list[str], list[str]]] = {}
+    for process, page in pages.items():
+        about: list[str] = []
+        samples: list[str] = []
+        for line in page.splitlines():
+            if line.startswith("# "):
+                about, samples = families.setdefault(line.split(" ", 3)[2], ([], []))
+                if line not in about:
+                    about.append(line)
+            elif found := _SAMPLE.fullmatch(line):
+                labels = f'process="{process}"' + (f",{found[2]}" if found[2] else "")
+                samples.append(f"{found[1]}{{{labels}}} {found[3]}")
+    return "".join(f"{line}\n" for about, samples in families.values() for line in (*about, *samples))

@@ -777,6 +777,7 @@ class Registry:
         self._by_id: dict[str, Room] = {}
         self.elsewhere: Elsewhere | None = None
         """None: this process is alone."""
+        self.on_added: Callable[[Room], None] = lambda room: None
 
     def add(
         self,
@@ -795,6 +796,7 @@ class Registry:
             behind=self._behind,
         )
         self._rooms[info.slug] = self._by_id[info.id] = room
+        self.on_added(room)
         return room
 
     def by_slug(self, slug: str) -> Room | None:

@@ -127,11 +127,20 @@ class SqlAccounts:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
         return await self._write(lambda connection: sessions.end(connection, account_id, only=only, but=but))
 
-    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str, *, now_ms: int) -> bool:
         """Another token in place of the old one. False, and nothing changed, when it is no longer that."""
         return await self._write(
-            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash)
+            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash, now_ms)
         )
+
+    async def replaced_session(self, token_hash: str) -> tuple[Session, Account, int] | None:
+        """The session whose token was this one before, its account, and when it was replaced."""
+        return await self._read(lambda connection: sessions.by_replaced(connection, token_hash))
+
+    async def forget_replaced(self, token_hashes: Collection[str]) -> None:
+        """These tokens, which were replaced, are no longer any session's."""
+        given = list(token_hashes)
+        await self._write(lambda connection: sessions.forget_replaced(connection, given))
 
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""

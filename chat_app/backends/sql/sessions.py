@@ -86,10 +86,31 @@ def end(connection: Connection, account_id: str, *, only: str | None, but: str |
     return ended
 
 
-def renew(connection: Connection, session_id: str, old_hash: str, new_hash: str) -> bool:
-    """Another token, if it still has the old one."""
+def renew(connection: Connection, session_id: str, old_hash: str, new_hash: str, now_ms: int) -> bool:
+    """Another token, if it still has the old one, which is kept as the replaced one."""
     chosen = (sessions.c.id == session_id) & (sessions.c.token_hash == old_hash)
-    return connection.execute(update(sessions).where(chosen).values(token_hash=new_hash)).rowcount == 1
+    values = {"token_hash": new_hash, "replaced_hash": old_hash, "replaced_ms": now_ms}
+    return connection.execute(update(sessions).where(chosen).values(values)).rowcount == 1
+
+
+def by_replaced(connection: Connection, token_hash: str) -> tuple[Session, Account, int] | None:
+    """The session that had this token before, its account, and when it was replaced."""
+    row = connection.execute(
+        select(*_COLUMNS, *ACCOUNT_COLUMNS, sessions.c.replaced_ms)
+        .join_from(sessions, accounts)
+        .where(sessions.c.replaced_hash == token_hash)
+    ).first()
+    if row is None:
+        return None
+    *values, replaced_ms = row
+    return Session(*values[: len(_COLUMNS)]), Account(*values[len(_COLUMNS) :]), replaced_ms
+
+
+def forget_replaced(connection: Connection, token_hashes: list[str]) -> None:
+    """These open nothing any more."""
+    for start in range(0, len(token_hashes), _TOGETHER):
+        chosen = sessions.c.replaced_hash.in_(token_hashes[start : start + _TOGETHER])
+        connection.execute(update(sessions).where(chosen).values(replaced_hash=None, replaced_ms=None))
 
 
 def touch(connection: Connection, seen: Mapping[str, int]) -> None:
