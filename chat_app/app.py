@@ -46,6 +46,7 @@ from chat_app.listening import BACKLOG, bind, shown
 from chat_app.logs import log_event
 from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
+from chat_app.nodes import Nodes
 from chat_app.settings import Settings, SettingsError, default_origins
 from chat_app.web.base import BODY_LIMIT_BYTES, Services, State
 from chat_app.web.control import ControlServer, Dispatch, perform
@@ -238,14 +239,18 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
     for info in rooms:
         registry.add(info, members.get(info.id, ()), notifies.get(info.id))
     connections = Connections(metrics=metrics)
+    nodes = Nodes(settings, rooms, registry, tasks, metrics)
+    broker = nodes.broker
+    renew = partial(_renew, connections, registry)
     identity = Identity(
         accounts=database.accounts,
         passwords=passwords,
         clock_ms=_now_ms,
         on_sessions_ended=connections.close_sessions,
-        on_account_changed=lambda account: _renew(connections, registry, account),
+        on_account_changed=renew,
+        broker=broker,
     )
-    unreads = Unreads(rooms=database.rooms, registry=registry, connections=connections)
+    unreads = Unreads(rooms=database.rooms, registry=registry, connections=connections, broker=broker)
     limits = Limits(
         connection=settings.rate_limit,
         account=settings.account_rate_limit,
@@ -262,6 +267,10 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
         max_message_length=settings.max_message_length,
         edit_history=settings.edit_history,
         metrics=metrics,
+        broker=broker,
+    )
+    management = Management(
+        database=database, registry=registry, connections=connections, unreads=unreads, broker=broker
     )
     services = Services(
         settings=settings,
@@ -269,8 +278,10 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
         administration=Administration(identity=identity, accounts=database.accounts, database=database),
         database=database,
         chat=chat,
-        management=Management(database=database, registry=registry, connections=connections, unreads=unreads),
-        completion=Completion(accounts=database.accounts, connections=connections),
+        management=management,
+        completion=Completion(
+            accounts=database.accounts, connections=connections, is_elsewhere=nodes.is_elsewhere
+        ),
         registry=registry,
         connections=connections,
         unreads=unreads,
@@ -281,6 +292,13 @@ async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns
         searches=SlidingWindow(SEARCHES, SEARCH_SECONDS, time.monotonic),
         clock_ms=_now_ms,
         socket_limit=room().sockets,
+        broker=broker,
+    )
+    nodes.join(
+        services,
+        windows={**identity.windows(), **limits.windows()},
+        on_account_changed=renew,
+        stack=stack,
     )
     _start_periodic(services, stack)
     return services

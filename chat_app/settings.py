@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from chat_app.service_urls import database_url
+from chat_app.service_urls import database_url, redis_url
 
 SECRET_BYTES = 32  # at least; HMAC-SHA256 gains nothing from more
 FRAME_BYTES = 16 * 1024  # a longer message would not fit into one frame
@@ -201,10 +201,6 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _redis(text: str) -> str:
-    raise ValueError("Redis is not supported in this version yet")
-
-
 def _registration(text: str) -> str:
     if text not in ("open", "invite", "closed"):
         raise ValueError(f"{text!r} is none of open, invite and closed")
@@ -262,8 +258,9 @@ SETTINGS: Sequence[Setting] = (
     Setting("database_url", "DATABASE_URL", "--database", "URL", "sqlite:///{data}/chat.db", database_url,
         "the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME, with the options of libpq "
         "such as ?sslmode=verify-full; the password may stand in PGPASSWORD or ~/.pgpass instead"),
-    Setting("redis_url", "REDIS_URL", "--redis", "URL", None, _redis,
-        "for more than one process on the same database; not supported in this version yet"),
+    Setting("redis_url", "REDIS_URL", "--redis", "URL", None, redis_url,
+        "for more than one process on the same PostgreSQL database: redis://, rediss:// (TLS) or unix://, "
+        "with the options of redis-py such as ?ssl_ca_certs=FILE; nothing is lost when what it holds is"),
     Setting("processes", "CHAT_PROCESSES", "--processes", "COUNT", "1", _count(PROCESSES_LIMIT, least=1),
         "processes of this machine that share the port; more than one need PostgreSQL and Redis"),
     Setting("cookie_secret", "CHAT_COOKIE_SECRET", None, "SECRET", None, parse_secrets,

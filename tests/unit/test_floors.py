@@ -24,7 +24,19 @@ FACTS = {
     "ports",
     "service_urls",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop", "listening", "worker", "children", "supervisor"}
+TOP = {
+    "app",
+    "cli",
+    "commands",
+    "smoke",
+    "__main__",
+    "loop",
+    "listening",
+    "worker",
+    "children",
+    "supervisor",
+    "nodes",
+}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},
