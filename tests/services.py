@@ -80,10 +80,10 @@ class PostgreSQL:
     def url_of(self, database: str) -> str:
         return f"postgresql://roomlog@127.0.0.1:{self.port}/{database}"
 
-    def database(self) -> str:
-        """The URL of a new empty database."""
+    def database(self, template: str = "") -> str:
+        """The URL of a new empty database, or of a copy of `template`, to which nobody may be connected."""
         name = f"test_{secrets.token_hex(6)}"
-        self.sql(f"CREATE DATABASE {name}")
+        self.sql(f"CREATE DATABASE {name}{' TEMPLATE ' + template if template else ''}")
         return self.url_of(name)
 
     def sql(self, statement: str, database: str = "postgres") -> str:
