@@ -185,6 +185,32 @@ def test_what_is_told_in_one_turn_goes_out_as_one_message(redis: Redis) -> None:
     play(scenario)
 
 
+def test_messages_that_came_together_are_read_together(redis: Redis) -> None:
+    """One a turn would never keep up with several busy nodes."""
+
+    async def scenario(stage: Stage) -> None:
+        (bob,) = await stage.nodes(redis.url, 1)
+        message = msgspec.msgpack.encode(("another", 0, [hint(1)]))
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        async with client(redis) as administrator, administrator.pipeline(transaction=True) as pipe:
+            for _ in range(3_000):
+                pipe.publish("roomlog:0123456789abcdef", message)
+            await pipe.execute()
+            counting = asyncio.ensure_future(count())
+            await bob.heard.until(lambda: len(bob.heard.hints) == 3_000)
+            counting.cancel()
+        assert turns < 2_000
+
+    play(scenario)
+
+
 def test_redis_killed_and_back_empty_is_told_and_people_are_written_anew(redis: Redis) -> None:
     async def scenario(stage: Stage) -> None:
         ann, bob = await stage.nodes(redis.url, 2)
