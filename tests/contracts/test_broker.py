@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -531,6 +532,37 @@ def test_a_unix_socket_and_tls_with_a_password_work(tmp_path: Path) -> None:
         play(scenario)
     finally:
         redis.stop()
+
+
+def test_a_user_with_the_rights_of_the_operations_page_is_enough(redis: Redis) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (rights,) = re.findall(r"^    ACL SETUSER roomlog on >PASSWORD (.+)$", page, re.MULTILINE)
+
+    async def scenario(stage: Stage) -> None:
+        async with client(redis) as administrator:
+            await administrator.execute_command(
+                "ACL", "SETUSER", "roomlog", "on", ">hunter2", *rights.split()
+            )
+        nodes = await stage.nodes(f"redis://roomlog:hunter2@127.0.0.1:{redis.port}/0", 2)
+        ann, bob = nodes
+        ann.broker.set_people(1, {"r1": {"a1": "Ann"}, "r2": {"a1": "Ann"}})
+        await bob.heard.until(lambda: bob.heard.alive == {ann.id: 1})
+        ann.broker.set_people(2, {"r1": {"a1": "Ann"}})
+        await bob.heard.until(lambda: bob.heard.alive == {ann.id: 2})
+        assert await bob.broker.people(ann.id) == (2, {"r1": {"a1": "Ann"}})
+        ann.broker.send(hint(1))
+        await bob.heard.heard(hint(1))
+        async with client(redis) as administrator:
+            await administrator.sadd("roomlog:0123456789abcdef:nodes", "dead")
+            while await administrator.sismember("roomlog:0123456789abcdef:nodes", "dead"):
+                seen = bob.heard.readings
+                await bob.heard.until(lambda seen=seen: bob.heard.readings > seen)
+            for node in nodes:
+                await node.broker.close()
+            assert await administrator.keys("*") == []
+            assert await administrator.acl_log() == []
+
+    play(scenario)
 
 
 def free_port_for(redis: Redis) -> int:
