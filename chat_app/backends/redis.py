@@ -94,20 +94,28 @@ class RedisBroker:
         return await self._keeper.read(node_id)
 
     async def close(self) -> None:
-        """Stops at once and removes the keys."""
+        """Tells what waits, who has just left among it, and removes the keys."""
         self.up = False
-        self._outbox.away = True
         if self._probing is not None:
             self._probing.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for work in (self._keeper.remove, self._lines.close):
+        for work in (self._tell_last, self._keeper.remove, self._lines.close):
             try:
-                async with asyncio.timeout(CLOSE_SECONDS / 2):
+                async with asyncio.timeout(CLOSE_SECONDS / 3):
                     await work()
             except AWAY:
                 pass  # then the life of the keys runs out
+
+    async def _tell_last(self) -> None:
+        line = self._lines.line()
+        try:
+            while hints := self._outbox.take():
+                await line.ask("PUBLISH", self._channel, encode(self.node_id, 0.0, hints))
+        finally:
+            self._outbox.away = True
+            await line.drop()
 
     async def _lasting(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A fault in it ends neither the work nor the process."""

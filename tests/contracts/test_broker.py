@@ -367,6 +367,20 @@ def test_a_node_that_closes_is_gone_at_once_and_leaves_nothing(redis: Redis) -> 
     play(scenario)
 
 
+def test_what_a_node_tells_last_arrives(redis: Redis) -> None:
+    """So that who leaves it for another node in its drain is known to be on the way."""
+
+    async def scenario(stage: Stage) -> None:
+        ann, bob = await stage.nodes(redis.url, 2)
+        for number in range(3):
+            ann.broker.send(hint(number))
+        await ann.broker.close()
+        await bob.heard.heard(hint(2))
+        assert bob.heard.hints == [(ann.id, hint(number)) for number in range(3)]
+
+    play(scenario)
+
+
 def test_a_new_node_is_known_once_it_is_heard(redis: Redis) -> None:
     """Not only at the next counting, which is an hour away here."""
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chat_app.backends.sql.database import SqlDatabase, open_database
 from chat_app.core.cluster import Cluster
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
 from chat_app.core.remote_accounts import TOGETHER, AccountWatch
-from chat_app.core.rooms import Registry, Tasks
+from chat_app.core.rooms import Registry, Tasks, follow
 from chat_app.core.sessions import (
     ABSOLUTE_MS,
     RENEWED_MS,
@@ -74,6 +75,7 @@ class Node:
             connections=self.connections,
             on_changed=self._apply,
             start_task=self.tasks.start,
+            rooms=self.registry.all,
         )
         deaf: Any = Deaf()
         self.broker.start(Cluster(rooms=deaf, accounts=self.watch, people=deaf, limits=deaf))
@@ -289,6 +291,41 @@ def test_when_hints_arrive_again_everybody_is_looked_at_at_once(tmp_path: Path) 
         network.come_back()
         await two.settled()
         assert there.closed_with == 4401
+
+    run(tmp_path, scenario)
+
+
+def test_a_name_changed_meanwhile_is_right_in_every_room_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Network, one: Node, two: Node) -> None:
+        (masa, token), (kim, _) = await one.member("Masa"), await one.member("Kim")
+        store, (room,) = MemoryHistory(), two.registry.all()
+        watcher, _ = connect("watcher")
+        follow(watcher, room, since=None, epoch=None)
+        await two.settled()
+        for author in (masa, kim):
+            change = store.change("message", author.name)
+            written = structs.replace(change.message, account_id=author.id, author=author.name)
+            room.publish(structs.replace(change, message=written))
+        network.go_away()
+        await one.identity.people.rename((await one.whose(token))[1], "Anna")
+        some, tries = two.accounts.some, 0
+
+        async def busy_once(account_ids: list[str]) -> list[Account]:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise Busy
+            return await some(account_ids)
+
+        monkeypatch.setattr(two.accounts, "some", busy_once)
+        monkeypatch.setattr("chat_app.core.remote_accounts.BUSY_SECONDS", 0)
+        network.come_back()
+        await two.settled()
+        assert room.names() == {(masa.id, "Anna"), (kim.id, "Kim")}
+        assert [account.name for account in two.changed] == ["Anna"], "nobody else was taken up"
+        room.people.close()
 
     run(tmp_path, scenario)
 

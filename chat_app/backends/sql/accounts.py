@@ -38,6 +38,11 @@ class SqlAccounts:
         """Every account by name."""
         return await self._read(people.everybody)
 
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are."""
+        wanted = list(account_ids)
+        return await self._read(lambda connection: people.some(connection, wanted))
+
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`."""
         return await self._read(
