@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,12 +46,13 @@ class Store:
         self.accounts = database.accounts
         self.lobby = lobby
         self._posted = 0
+        self._node = secrets.token_hex(4)
 
     def post_of(self, author: str, text: str, *, nonce: str | None = None, **fields: Any) -> Post:
         """A message in the lobby, with an id of its own."""
         self._posted += 1
         given: dict[str, Any] = {
-            "id": f"{self.lobby.epoch}-{self._posted}",
+            "id": f"{self._node}-{self._posted}",
             "room_id": self.lobby.id,
             "account_id": f"id-{author}",
             "author": author,
@@ -155,3 +157,16 @@ def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **opt
             await store.database.close()
 
     asyncio.run(main())
+
+
+def run_two(place: Place, scenario: Callable[[Store, Store], Awaitable[None]], **options: Any) -> None:
+    """The same with two nodes on one database."""
+
+    async def with_second(first: Store) -> None:
+        second = await opened(place, **options)
+        try:
+            await scenario(first, second)
+        finally:
+            await second.database.close()
+
+    run(place, with_second, **options)
