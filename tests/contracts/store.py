@@ -140,21 +140,25 @@ async def held(store: Store, place: Place) -> AsyncIterator[None]:
         await writing
 
 
-def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
-    """The scenario on an open database with the members ann and bob, which is closed in the end.
+@asynccontextmanager
+async def opened_with_people(where: Path | Place, **options: Any) -> AsyncIterator[Store]:
+    """An open database with the members ann and bob, which is closed in the end."""
+    store = await opened(where, **options)
+    try:
+        for name in ("ann", "bob"):
+            if await store.accounts.by_name(name) is None:
+                await store.accounts.create(account(name), "hash")
+        yield store
+    finally:
+        await store.database.close()
 
-    A folder alone means a file in it.
-    """
+
+def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
+    """The scenario on such a database; a folder alone means a file in it."""
 
     async def main() -> None:
-        store = await opened(where, **options)
-        try:
-            for name in ("ann", "bob"):
-                if await store.accounts.by_name(name) is None:
-                    await store.accounts.create(account(name), "hash")
+        async with opened_with_people(where, **options) as store:
             await scenario(store)
-        finally:
-            await store.database.close()
 
     asyncio.run(main())
 
@@ -162,11 +166,8 @@ def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **opt
 def run_two(place: Place, scenario: Callable[[Store, Store], Awaitable[None]], **options: Any) -> None:
     """The same with two nodes on one database."""
 
-    async def with_second(first: Store) -> None:
-        second = await opened(place, **options)
-        try:
-            await scenario(first, second)
-        finally:
-            await second.database.close()
+    async def main() -> None:
+        async with opened_with_people(place, **options) as one, opened_with_people(place, **options) as two:
+            await scenario(one, two)
 
-    run(place, with_second, **options)
+    asyncio.run(main())
