@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from chat_app.backends.sql import search as searching, search_candidates
+from chat_app.backends.sql import search_sqlite, search_sqlite_candidates, search_terms
 from chat_app.backends.sql.direct import driver_of
-from chat_app.backends.sql.search_index import CHUNK, indexed_upto
+from chat_app.backends.sql.search_index_sqlite import CHUNK, indexed_upto
 from chat_app.core.search import parse
 from chat_app.models import SearchPage
 
@@ -145,7 +145,7 @@ def test_hits_are_paged_through_without_a_gap_across_the_end_of_the_index(tmp_pa
 def test_a_term_too_short_for_the_index_is_looked_for_in_the_newest_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_candidates, "SCAN_LIMIT", 5)
+    monkeypatch.setattr(search_terms, "SCAN_LIMIT", 5)
 
     async def scenario(store: Store) -> None:
         for number in range(12):
@@ -166,8 +166,8 @@ def test_a_search_that_takes_too_long_ends_with_what_it_has(
     async def scenario(store: Store) -> None:
         await store.submit(*(store.post_of("ann", f"build {number}") for number in range(500)))
         await store.database.search.catch_up()
-        monkeypatch.setattr(searching, "DEADLINE_SECONDS", -1.0)
-        monkeypatch.setattr(searching, "_STEPS", 1)
+        monkeypatch.setattr(search_terms, "DEADLINE_SECONDS", -1.0)
+        monkeypatch.setattr(search_sqlite, "_STEPS", 1)
         page = await find(store, "nothing build")
         assert (page.messages, page.complete) == ((), False)
         monkeypatch.undo()
@@ -211,10 +211,12 @@ def test_operators_are_literal(tmp_path: Path, query: str) -> None:
 def plan(connection: Connection, query: str) -> list[str]:
     """What SQLite does for each statement of a search, and that it answers."""
     driver = driver_of(connection)
-    scope = search_candidates.scope_of(driver, parse(query), "id-bob")
+    scope = search_sqlite_candidates.scope_of(driver, parse(query), "id-bob")
     assert scope is not None
-    pieces = search_candidates.pieces_of([term.text for term in parse(query).terms])
-    found = search_candidates.plan_of(driver, scope, pieces, upto=indexed_upto(connection), before=None)
+    pieces = search_terms.pieces_of([term.text for term in parse(query).terms])
+    found = search_sqlite_candidates.plan_of(
+        driver, scope, pieces, upto=indexed_upto(connection), before=None
+    )
     assert found.statements
     return [
         "; ".join(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values))
@@ -244,7 +246,7 @@ def test_every_search_runs_along_one_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, narrow: bool, way: str
 ) -> None:
     """With a million messages anything else takes seconds; only the few of an author are sorted."""
-    monkeypatch.setattr(search_candidates, "NARROW_LIMIT", 100 if narrow else 0)
+    monkeypatch.setattr(search_terms, "NARROW_LIMIT", 100 if narrow else 0)
 
     async def scenario(store: Store) -> None:
         await store.post("ann", "deploy")
@@ -273,7 +275,7 @@ def test_the_rows_of_a_time_are_found_with_slack_for_a_clock_set_anew(tmp_path: 
 
         def rows(connection: Connection) -> tuple[int, int]:
             query = parse(f"after:{yesterday} before:{day}")
-            scope = search_candidates.scope_of(driver_of(connection), query, "id-bob")
+            scope = search_sqlite_candidates.scope_of(driver_of(connection), query, "id-bob")
             assert scope is not None
             return scope.low, scope.high
 
@@ -285,7 +287,7 @@ def test_the_rows_of_a_time_are_found_with_slack_for_a_clock_set_anew(tmp_path: 
 def test_what_the_index_lags_behind_is_looked_through_in_stretches_without_a_hole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_candidates, "SCAN_LIMIT", 4)
+    monkeypatch.setattr(search_terms, "SCAN_LIMIT", 4)
 
     async def scenario(store: Store) -> None:
         for number in range(3):

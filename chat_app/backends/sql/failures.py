@@ -48,3 +48,8 @@ def describe(error: BaseException) -> str:
     return str(
         error.orig if isinstance(error, DBAPIError) and error.orig is not None else type(error).__name__
     )
+
+
+def is_cancelled(error: DBAPIError) -> bool:
+    """Whether PostgreSQL ended the statement since its time was over."""
+    return getattr(error.orig, "sqlstate", None) == "57014"
