@@ -11,8 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from chat_app.backends.sql import join_links, names, one_time_tokens, people, sessions
-from chat_app.backends.sql.readers import Readers
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.models import Account, JoinLink, Role, Session
 from chat_app.ports import TokenKind
 
@@ -22,7 +21,7 @@ T = TypeVar("T")
 class SqlAccounts:
     """The tables `accounts`, `sessions`, `tokens` and `join_links`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writing, readers: Reading) -> None:
         self._write = writer.write
         self._read = readers.read
 

@@ -28,11 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from chat_app.backends.sql.direct import Statement, driver_of
+from chat_app.backends.sql.direct import Statement, runner_of
 from chat_app.backends.sql.notifies import notifies, set_notify
-from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import ChatError, NotFound
 from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomState, RoomSurvey, Unread
 
@@ -62,7 +61,7 @@ _ADVANCE = (
 class SqlRooms:
     """The tables `rooms` and `read_marks`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writing, readers: Reading) -> None:
         self._writer = writer
         self._readers = readers
 
@@ -178,9 +177,10 @@ def add_member(connection: Connection, room_id: str, account_id: str, *, manager
     )
 
 
-def room_of(connection: Connection, room_id: str) -> RoomInfo | None:
-    """The room as it is now."""
-    row = connection.execute(_SELECT.where(rooms.c.id == room_id)).one_or_none()
+def room_of(connection: Connection, room_id: str, *, hold: bool = False) -> RoomInfo | None:
+    """The room as it is now; `hold`: until the commit nobody else changes it."""
+    chosen = _SELECT.where(rooms.c.id == room_id)
+    row = connection.execute(chosen.with_for_update() if hold else chosen).one_or_none()
     return None if row is None else RoomInfo(*row)
 
 
@@ -239,7 +239,7 @@ def _survey(connection: Connection) -> list[RoomSurvey]:
 
 
 def _unread(connection: Connection, account_id: str) -> list[Unread]:
-    found = _UNREAD.run(driver_of(connection), {"account": account_id})
+    found = _UNREAD.run(runner_of(connection), {"account": account_id})
     return [Unread(*row) for row in found]
 
 

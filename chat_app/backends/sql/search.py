@@ -10,14 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from chat_app.backends.sql import search_postgresql, search_sqlite
 from chat_app.backends.sql.messages import message_of, select_messages
-from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import messages
 from chat_app.backends.sql.search_index import index_more
-from chat_app.backends.sql.search_index_postgresql import is_behind
 from chat_app.backends.sql.search_terms import Found
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import Busy
 from chat_app.models import SearchPage, SearchQuery
 
@@ -28,7 +25,7 @@ CATCH_UP_PAUSE_SECONDS = 0.03
 class SqlSearch:
     """The messages, and the index beside them."""
 
-    def __init__(self, writer: Writer, readers: Readers, *, shared: bool = False) -> None:
+    def __init__(self, writer: Writing, readers: Reading, *, shared: bool = False) -> None:
         """`shared`: other nodes store messages too, and one may be gone before it indexed its own."""
         self._writer = writer
         self._readers = readers
@@ -48,6 +45,8 @@ class SqlSearch:
         """Index what came since the last call."""
         try:
             if self._shared and not self.behind:
+                from chat_app.backends.sql.search_index_postgresql import is_behind
+
                 self.behind = await self._readers.read(is_behind)
             while self.behind:
                 self.behind = False
@@ -61,8 +60,11 @@ class SqlSearch:
 def _find(
     connection: Connection, query: SearchQuery, account_id: str, before: int | None, limit: int
 ) -> SearchPage:
-    of_database = search_postgresql if connection.dialect.name == "postgresql" else search_sqlite
-    found = of_database.find(connection, query, account_id=account_id, before=before, limit=limit)
+    if connection.dialect.name == "postgresql":
+        from chat_app.backends.sql.search_postgresql import find
+    else:
+        from chat_app.backends.sql.search_sqlite import find
+    found = find(connection, query, account_id=account_id, before=before, limit=limit)
     hits, following = _page(found, limit)
     chosen = {m.id: m for m in map(message_of, _chosen(connection, [message_id for _, message_id in hits]))}
     more = len(found.hits) > limit

@@ -1,30 +1,36 @@
 """The index for searching, whatever the database: what keeps it in step calls these.
 
-`amendments` follows edits and deletions, `search` indexes what came, `restore` and `copying` begin anew.
+`amendments` follows edits and deletions, `search` indexes what came, `restore` and `rows` begin anew.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection
 
-from chat_app.backends.sql import search_index_postgresql as postgresql, search_index_sqlite as sqlite
+from chat_app.backends.sql import search_index_sqlite
 from chat_app.models import Message
 
 
 def index_more(connection: Connection) -> bool:
     """Index some of what is not indexed yet; whether there may be more."""
-    return bool((postgresql if _is_postgresql(connection) else sqlite).index_more(connection))
+    return bool(_of(connection).index_more(connection))
 
 
 def follow(connection: Connection, before: Message, new_text: str | None) -> None:
     """A message was edited (`new_text`) or deleted (None): nothing of the old text is found any more."""
-    (postgresql if _is_postgresql(connection) else sqlite).follow(connection, before, new_text)
+    _of(connection).follow(connection, before, new_text)
 
 
 def start_anew(connection: Connection) -> None:
     """Forget everything; it is indexed again in the background."""
-    (postgresql if _is_postgresql(connection) else sqlite).start_anew(connection)
+    _of(connection).start_anew(connection)
 
 
-def _is_postgresql(connection: Connection) -> bool:
-    return connection.dialect.name == "postgresql"
+def _of(connection: Connection) -> Any:
+    if connection.dialect.name != "postgresql":
+        return search_index_sqlite
+    from chat_app.backends.sql import search_index_postgresql  # whoever has SQLite need not wait for it
+
+    return search_index_postgresql

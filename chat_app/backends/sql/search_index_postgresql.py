@@ -3,7 +3,8 @@
 pg_trgm would leave out what is no letter in the database's locale, so CJK in some and signs in all; it also
 has to be installed. What is not indexed yet is told by each room's log: beyond `search_progress`. A room's
 numbers become visible in their order, so nothing is missed, whichever node stored it. Posting does nothing
-for it; one node at a time indexes what came (`index_more`), edits and deletions are followed at once (`follow`).
+for it; one node at a time indexes what came (`index_more`), edits and deletions are followed at once
+(`follow`).
 
 Both write a message's row by its id, and who comes second waits for the first: an edit or deletion leaves its
 own row, empty for a deletion, which `index_more` never replaces by an older text.
@@ -38,8 +39,8 @@ CHUNK = 500
 """Messages indexed in one transaction."""
 ROOMS = 200
 """Rooms looked at in one transaction."""
-INDEXER = (0x526F6F6D, 4)
-"""Advisory lock of who indexes; its first half is that of all the locks of this program."""
+_INDEXER = (0x526F6F6D, 4)
+"""Advisory lock of who indexes; the first half is `serving_lock.LOCKS`."""
 _HELD_MS = 100
 """It gives up sooner than PostgreSQL looks for a deadlock: an edit must never be the one that loses."""
 
@@ -104,7 +105,7 @@ def is_behind(connection: Connection) -> bool:
 
 def index_more(connection: Connection) -> bool:
     """Index the next messages, at most `CHUNK`, unless another node does so; whether there may be more."""
-    if not connection.execute(select(func.pg_try_advisory_xact_lock(*INDEXER))).scalar_one():
+    if not connection.execute(select(func.pg_try_advisory_xact_lock(*_INDEXER))).scalar_one():
         return False
     connection.execute(text(f"SET LOCAL lock_timeout = {_HELD_MS}"))
     behind = connection.execute(BEHIND.order_by(rooms.c.id).limit(ROOMS)).all()

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from chat_app.backends.sql.direct import Statement, driver_of
+from chat_app.backends.sql.direct import Statement, runner_of
 from chat_app.backends.sql.people import ACCOUNT_COLUMNS
 from chat_app.backends.sql.schema import accounts, sessions
 from chat_app.models import Account, Session
@@ -47,7 +47,7 @@ def open_session(connection: Connection, session: Session, token_hash: str) -> N
 
 def by_token(connection: Connection, token_hash: str) -> tuple[Session, Account] | None:
     """The session and its account."""
-    row = _BY_TOKEN.run(driver_of(connection), {"token_hash": token_hash}).fetchone()
+    row = _BY_TOKEN.run(runner_of(connection), {"token_hash": token_hash}).fetchone()
     if row is None:
         return None
     account = Account(*row[len(_COLUMNS) :])

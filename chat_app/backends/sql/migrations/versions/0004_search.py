@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chat_app.backends.sql.migrations.columns import KEY
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -24,7 +26,7 @@ def upgrade() -> None:
         sa.Column("upto", sa.BigInteger, nullable=False),
     )
     op.execute("INSERT INTO search_state (id, upto) VALUES (1, 0)")
-    if op.get_context().dialect.name == "postgresql":
+    if op.get_bind().dialect.name == "postgresql":
         _index_postgresql()
         return
     # Without the text itself, which stands in `messages`, and without positions: hits are looked at again.
@@ -36,7 +38,7 @@ def upgrade() -> None:
 def _index_postgresql() -> None:
     op.create_table(
         "messages_index",
-        sa.Column("message_id", sa.String, primary_key=True),
+        sa.Column("message_id", KEY, primary_key=True),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("pieces", sa.ARRAY(sa.SmallInteger), nullable=False),
     )
@@ -44,12 +46,12 @@ def _index_postgresql() -> None:
     op.create_index("ix_messages_index_pieces", "messages_index", ["pieces"], postgresql_using="gin")
     op.create_table(
         "search_progress",
-        sa.Column("room_id", sa.String, primary_key=True),
+        sa.Column("room_id", KEY, primary_key=True),
         sa.Column("seq", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_messages_position", "messages", [sa.text("(sent_ms * 2048 + seq % 2048)")])
     op.create_table(
         "upkeep",
-        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("name", KEY, primary_key=True),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
     )
