@@ -98,9 +98,10 @@ class RedisBroker:
         self.up = False
         if self._probing is not None:
             self._probing.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
+                task.cancel()  # again: redis-py tidies up first, which may wait for Redis
+            await asyncio.wait(running, timeout=0.05)
         for work in (self._tell_last, self._keeper.remove, self._lines.close):
             try:
                 async with asyncio.timeout(CLOSE_SECONDS / 3):
