@@ -24,9 +24,10 @@ class NotTaken(Exception):
 
 
 def own_command() -> Sequence[str]:
-    """How the program is started: a clone by its run.py, which installs what a new version needs."""
-    run = Path(__file__).resolve().parent.parent / "run.py"
-    return (sys.executable, str(run)) if run.is_file() else (sys.executable, "-m", "chat_app")
+    """How this process was started, without its arguments: run.py installs what an upgrade needs."""
+    if getattr(sys.modules["__main__"], "__spec__", None) is not None:
+        return (sys.executable, "-m", "chat_app")
+    return (sys.executable, str(Path(sys.argv[0]).absolute()))
 
 
 class Child:
