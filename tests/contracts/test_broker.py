@@ -339,6 +339,10 @@ def test_a_line_that_looks_open_and_brings_nothing_is_given_up(
         await bob.heard.heard(hint(1))
         bob.broker.send(hint(2))
         await ann.heard.heard(hint(2))
+        ann.broker.set_people(1, {"r1": {"a1": "Ann"}})
+        await bob.heard.until(lambda: bob.heard.alive.get(ann.id) == 1)
+        assert await bob.broker.people(ann.id) == (1, {"r1": {"a1": "Ann"}})
+        assert await ann.broker.people(bob.id) == (0, {})
 
     play(scenario)
 
