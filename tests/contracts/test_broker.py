@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -181,6 +182,32 @@ def test_what_is_told_in_one_turn_goes_out_as_one_message(redis: Redis) -> None:
             await bob.heard.until(lambda: len(bob.heard.hints) == 100)
             after = (await administrator.info("commandstats"))["cmdstat_publish"]["calls"]
         assert after - before < 50, "the probes of two nodes go on meanwhile"
+
+    play(scenario)
+
+
+def test_messages_that_came_together_are_read_together(redis: Redis) -> None:
+    """One a turn would never keep up with several busy nodes."""
+
+    async def scenario(stage: Stage) -> None:
+        (bob,) = await stage.nodes(redis.url, 1)
+        message = msgspec.msgpack.encode(("another", 0, [hint(1)]))
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        async with client(redis) as administrator, administrator.pipeline(transaction=True) as pipe:
+            for _ in range(3_000):
+                pipe.publish("roomlog:0123456789abcdef", message)
+            await pipe.execute()
+            counting = asyncio.ensure_future(count())
+            await bob.heard.until(lambda: len(bob.heard.hints) == 3_000)
+            counting.cancel()
+        assert turns < 2_000
 
     play(scenario)
 
@@ -519,6 +546,37 @@ def test_a_unix_socket_and_tls_with_a_password_work(tmp_path: Path) -> None:
         play(scenario)
     finally:
         redis.stop()
+
+
+def test_a_user_with_the_rights_of_the_operations_page_is_enough(redis: Redis) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (rights,) = re.findall(r"^    ACL SETUSER roomlog on >PASSWORD (.+)$", page, re.MULTILINE)
+
+    async def scenario(stage: Stage) -> None:
+        async with client(redis) as administrator:
+            await administrator.execute_command(
+                "ACL", "SETUSER", "roomlog", "on", ">hunter2", *rights.split()
+            )
+        nodes = await stage.nodes(f"redis://roomlog:hunter2@127.0.0.1:{redis.port}/0", 2)
+        ann, bob = nodes
+        ann.broker.set_people(1, {"r1": {"a1": "Ann"}, "r2": {"a1": "Ann"}})
+        await bob.heard.until(lambda: bob.heard.alive == {ann.id: 1})
+        ann.broker.set_people(2, {"r1": {"a1": "Ann"}})
+        await bob.heard.until(lambda: bob.heard.alive == {ann.id: 2})
+        assert await bob.broker.people(ann.id) == (2, {"r1": {"a1": "Ann"}})
+        ann.broker.send(hint(1))
+        await bob.heard.heard(hint(1))
+        async with client(redis) as administrator:
+            await administrator.sadd("roomlog:0123456789abcdef:nodes", "dead")
+            while await administrator.sismember("roomlog:0123456789abcdef:nodes", "dead"):
+                seen = bob.heard.readings
+                await bob.heard.until(lambda seen=seen: bob.heard.readings > seen)
+            for node in nodes:
+                await node.broker.close()
+            assert await administrator.keys("*") == []
+            assert await administrator.acl_log() == []
+
+    play(scenario)
 
 
 def free_port_for(redis: Redis) -> int:
