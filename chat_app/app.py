@@ -1,5 +1,5 @@
-"""The composition root: opens the parts in order and closes them in reverse. With `parts` and `nodes` it alone
-sees the settings whole.
+"""The composition root: opens the parts in order and closes them in reverse. It alone, with `parts` and
+`nodes`, sees the settings whole.
 
 `cli` enters `open_app` to serve, `open_administration` to work on the database of a server that does not run.
 """
