@@ -17,7 +17,7 @@ from sqlalchemy.exc import (
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _STATEMENT_ERRORS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-_STATEMENT_CLASSES = ("0A", "21", "22", "23", "42", "44")
+_STATEMENT_CLASSES = ("0A", "21", "22", "23", "42", "44", "54", "P0")
 """The first two characters of a SQLSTATE (PostgreSQL, appendix A) that speaks of the statement alone."""
 _CONFLICTS = ("40001", "40P01", "55P03")
 """Serialisation failure, deadlock, a lock that was not got in time: the transaction is undone."""
