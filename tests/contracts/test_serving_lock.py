@@ -23,6 +23,11 @@ HOLDERS = (
 END = HOLDERS.replace("count(*)", "pg_terminate_backend(pid)") + " AND granted"
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_lock, "START_SECONDS", 0.1)
+
+
 async def serve(place: Place, *, shared: bool | None) -> SqlDatabase:
     return await open_database(place.url, backups=place.folder, shared=shared)
 
@@ -56,6 +61,22 @@ def test_who_may_serve_beside_whom(
                 await serve(shared, shared=second)
         await one.close()
         await (await serve(shared, shared=False)).close()  # it ends with its holder
+
+    asyncio.run(scenario())
+
+
+def test_whoever_serves_next_waits_a_moment_for_who_ends(
+    shared: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_lock, "START_SECONDS", 10.0)
+
+    async def scenario() -> None:
+        first = await serve(shared, shared=False)
+        following = asyncio.create_task(serve(shared, shared=False))
+        while not following.done():
+            await asyncio.sleep(0.05)
+            await first.close()
+        await following.result().close()
 
     asyncio.run(scenario())
 

@@ -71,6 +71,13 @@ def describe(error: BaseException) -> str:
     )
 
 
+def kind_of(error: DBAPIError) -> str:
+    """What was wrong with a statement, without the values that PostgreSQL's words, and its driver's, hold."""
+    state = _state(error)
+    cause = getattr(error.orig, "__cause__", None)
+    return describe(error) if state is None else f"{type(cause or error).__name__} ({state})"
+
+
 def _state(error: BaseException) -> str | None:
     """The SQLSTATE of what PostgreSQL, or its driver, says; None for other databases."""
     original = error.orig if isinstance(error, DBAPIError) else error
