@@ -26,11 +26,6 @@ async def until(server: PostgreSQL, question: str) -> None:
             await asyncio.sleep(0)
 
 
-def name_of(place: Place) -> str:
-    assert place.postgresql is not None
-    return place.postgresql.rpartition("/")[2]
-
-
 async def once(store: Store, nonce: str, *, seq: int) -> None:
     """Sent again it is stored, or was; and never twice."""
     stored = await store.store(store.post_of("ann", "text", nonce=nonce))
@@ -42,7 +37,7 @@ async def once(store: Store, nonce: str, *, seq: int) -> None:
 
 
 def test_a_backend_that_is_ended_while_it_stores(shared: Place, postgresql: PostgreSQL) -> None:
-    waiting = f"FROM pg_stat_activity WHERE datname = '{name_of(shared)}' AND wait_event_type = 'Lock'"
+    waiting = f"FROM pg_stat_activity WHERE datname = '{shared.name}' AND wait_event_type = 'Lock'"
 
     async def scenario(store: Store) -> None:
         await store.post("ann", "before")
@@ -59,7 +54,7 @@ def test_a_backend_that_is_ended_while_it_stores(shared: Place, postgresql: Post
 
 def test_a_backend_that_is_ended_in_mid_commit(shared: Place, postgresql: PostgreSQL) -> None:
     """A trigger that runs at the commit waits for a lock, and so does the commit."""
-    name = name_of(shared)
+    name = shared.name
     postgresql.sql(
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$; "
@@ -100,7 +95,7 @@ def test_a_commit_of_which_nobody_hears(
     async def scenario() -> None:
         async with Proxy(lambda: ("127.0.0.1", postgresql.port), fate) as proxy:
             host, port = proxy.address
-            through = Place(shared.folder, f"postgresql://roomlog@{host}:{port}/{name_of(shared)}")
+            through = Place(shared.folder, f"postgresql://roomlog@{host}:{port}/{shared.name}")
             async with opened_with_people(through) as store:
                 with monkeypatch.context() as patch:
                     patch.setattr(postgresql_writer, "reach", lambda point: silence(point))
