@@ -629,6 +629,34 @@ def test_what_was_read_on_another_node_is_read_here(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_the_store_counted_before_it_was_heard_of_counts_once(tmp_path: Path, deleted: bool) -> None:
+    async def scenario(world: World) -> None:
+        a, b = world.nodes
+        ann, bob = await world.member("ann", a), await world.member("bob")
+        ann.say("one")
+        await world.at_rest()
+        world.air.loses = lambda sender, receiver: True
+        ann.say("two")
+        ann.say("three")
+        await world.stored()
+        await world.until(lambda: len(ann.of("ack")) == 3)
+        bob.connect(b)
+        await b.unreads.opened(bob.connection)
+        assert unread(bob.of("unread")) == (3, 0)
+        if deleted:
+            ann.send(type="delete", id=ann.of("ack")[1]["id"])
+            await world.stored()
+        else:
+            bob.send(type="read", seq=1)  # all that this node knows of
+        await b.follower.compare()
+        await world.at_rest()
+        await b.unreads.tick()
+        assert unread(bob.of("unread")) == (2, 0)
+
+    run(tmp_path, scenario)
+
+
 # -- the broker goes and comes --------------------
 
 
