@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from chat_app.core import room_limits as limits
 from chat_app.core.chat import Chat
 from chat_app.core.management import Management
-from chat_app.core.rooms import RESUME_LIMIT, WAITING_CHANGES, Registry, Room, Tasks
+from chat_app.core.rooms import Registry, Room, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
@@ -83,7 +84,7 @@ class Follower:
             return
         self.look_up(change.room_id)
         waiting = self._looking[change.room_id]
-        if len(waiting) < WAITING_CHANGES:
+        if len(waiting) < limits.WAITING_CHANGES:
             waiting.append(change)
 
     def look_up(self, room_id: str) -> None:
@@ -244,7 +245,7 @@ class Follower:
             for message in page.messages:
                 found.pop(message.id, None)  # a later page knows it better
                 found[message.id] = message
-            if page.seq - room.seq > RESUME_LIMIT:
+            if page.seq - room.seq > limits.RESUME_LIMIT:
                 await self._begin_anew(room)
                 return
             if not page.more:

@@ -221,8 +221,6 @@ def test_every_member_sees_the_store_whatever_three_nodes_do(
 ) -> None:
     monkeypatch.setattr(follower, "PAGE_CHANGES", 5)
     small = seed % 2 == 0
-    if small:
-        monkeypatch.setattr(follower, "RESUME_LIMIT", 12)
 
     async def scenario(world: World) -> None:
         owner = await world.member("owner", world.nodes[0], role="owner")

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chat_app.core import rooms
+from chat_app.core import room_limits
 from chat_app.core.connection import Connection
 from chat_app.core.rooms import Room, Tasks, follow, unfollow
 from chat_app.errors import Busy
@@ -40,14 +40,14 @@ CANARY = "CANARY"
 
 @contextmanager
 def small_limits() -> Iterator[None]:
-    before = {name: getattr(rooms, name) for name in LIMITS}
+    before = {name: getattr(room_limits, name) for name in LIMITS}
     for name, value in LIMITS.items():
-        setattr(rooms, name, value)
+        setattr(room_limits, name, value)
     try:
         yield
     finally:
         for name, value in before.items():
-            setattr(rooms, name, value)
+            setattr(room_limits, name, value)
 
 
 class LateHistory(MemoryHistory):
