@@ -72,6 +72,7 @@ class Follower:
         self._misses: dict[tuple[str, str], float] = {}
         self._asking = 0
         self._notifies_due = 0.0
+        self._late = False
         registry.elsewhere = self
 
     # -- what other nodes tell --------------------
@@ -124,8 +125,9 @@ class Follower:
             self._wake.clear()
             try:
                 await self.compare()
+                self._late = False
             except Exception as error:  # whatever the store has: the next comparison finds it well again
-                log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+                self._say_late(error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(COMPARE_SECONDS if self._up else AWAY_SECONDS):
                     await self._wake.wait()
@@ -176,7 +178,7 @@ class Follower:
             if state is not None:
                 self._add(state)
         except ChatError as error:
-            log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+            self._say_late(error)
         finally:
             waiting = self._looking.pop(room_id)
         if self._registry.by_id(room_id) is not None:
@@ -189,6 +191,12 @@ class Follower:
             self._management.tell(room)
             if room.seq:
                 self._unreads.recount(room)
+
+    def _say_late(self, error: Exception) -> None:
+        """Once, until a comparison succeeds."""
+        if not self._late:
+            log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+        self._late = True
 
     # -- healing --------------------
 
@@ -215,7 +223,7 @@ class Follower:
                         break
             known = True
         except ChatError as error:
-            log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+            self._say_late(error)
         finally:
             del self._healing[room.info.id]
             room.answer(room.take_ahead(), known=known)
