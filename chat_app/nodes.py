@@ -76,6 +76,7 @@ class Nodes:
             connections=services.connections,
             on_changed=on_account_changed,
             start_task=tasks.start,
+            rooms=services.registry.all,
         )
         limits = LimitGossip(broker=self.broker, windows=windows)
         stack.push_async_callback(self.broker.close)

@@ -156,6 +156,9 @@ class Accounts(Protocol):
     async def all(self) -> list[Account]:
         """Every account by name."""
 
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are, in any order."""
+
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`, by name.
 

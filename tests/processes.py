@@ -20,7 +20,7 @@ START_SECONDS = 60  # after that a server that says nothing is killed, and the t
 
 _MADE = (
     ".git", ".venv*", "data", "build", "dist", "*.egg-info", "node_modules", "__pycache__", ".*_cache", ".cache",
-    ".hypothesis",
+    ".hypothesis", ".coverage*",
 )  # fmt: skip
 
 

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import postgresql_programs, strict
+
 
 def need(missing: str | None) -> None:
     """Skips with the line that installs it, fails under CI."""
     if missing is None:
         return
-    if os.environ.get("CI", "").lower() in ("1", "true"):
+    if strict():
         pytest.fail(missing)
     pytest.skip(missing)
 
@@ -30,14 +32,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def postgresql_programs() -> Path | None:
-    """The folder of initdb, pg_ctl and postgres: Debian keeps it out of the PATH."""
-    found = shutil.which("postgres")
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
-    folders += [Path(found).resolve().parent] if found else []
-    return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
 def missing_postgresql() -> str | None:

@@ -26,6 +26,8 @@ from chat_app.metrics import BrokerMetrics, Metrics
 from chat_app.ports import Receiver
 
 CLOSE_SECONDS = 1.0
+TURN_SECONDS = 0.002
+"""For hints that came together, before others have their turn."""
 _log = logging.getLogger(__name__)
 
 
@@ -92,20 +94,29 @@ class RedisBroker:
         return await self._keeper.read(node_id)
 
     async def close(self) -> None:
-        """Stops at once and removes the keys."""
+        """Tells what waits, who has just left among it, and removes the keys."""
         self.up = False
-        self._outbox.away = True
         if self._probing is not None:
             self._probing.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for work in (self._keeper.remove, self._lines.close):
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
+                task.cancel()  # again: redis-py tidies up first, which may wait for Redis
+            await asyncio.wait(running, timeout=0.05)
+        for work in (self._tell_last, self._keeper.remove, self._lines.close):
             try:
-                async with asyncio.timeout(CLOSE_SECONDS / 2):
+                async with asyncio.timeout(CLOSE_SECONDS / 3):
                     await work()
             except AWAY:
                 pass  # then the life of the keys runs out
+
+    async def _tell_last(self) -> None:
+        line = self._lines.line()
+        try:
+            while hints := self._outbox.take():
+                await line.ask("PUBLISH", self._channel, encode(self.node_id, 0.0, hints))
+        finally:
+            self._outbox.away = True
+            await line.drop()
 
     async def _lasting(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A fault in it ends neither the work nor the process."""
@@ -179,7 +190,7 @@ class RedisBroker:
         async with asyncio.timeout(patience - waited) as watch:
             await line.ask("SUBSCRIBE", self._channel)
             self._probe()
-            confirmed = False
+            confirmed, turn_ends = False, 0.0
             while True:
                 kind, _, data = await line.read()
                 if kind == b"message" and self._take(data):
@@ -187,7 +198,9 @@ class RedisBroker:
                     if not confirmed:
                         confirmed = True
                         self._confirm()
-                await asyncio.sleep(0)  # what is buffered is read without a pause: others have their turn
+                if loop.time() > turn_ends:  # what is buffered is read without a pause
+                    await asyncio.sleep(0)
+                    turn_ends = loop.time() + TURN_SECONDS
 
     def _take(self, data: bytes) -> bool:
         """Hands on what other nodes tell. Whether it was this node's own probe."""

@@ -20,7 +20,7 @@ WAITING_BYTES = 4 * 1024 * 1024
 """What comes beyond either is dropped: it is older than the next comparison with the database."""
 HINT_BYTES = 256 * 1024
 """A larger one is dropped: comparing heads brings what it tells."""
-MESSAGE_BYTES = 256 * 1024
+MESSAGE_BYTES = 64 * 1024
 """Where a message of the channel ends, so that nobody spends a long turn of the loop on one."""
 
 

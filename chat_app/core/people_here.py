@@ -29,7 +29,7 @@ class PeopleHere:
         self.hand_over()
 
     def hand_over(self) -> None:
-        """The broker has who is here, as it was told last; always the same object."""
+        """The broker has who is here, as it was told last; what it is given is never changed afterwards."""
         self._broker.set_people(self._version, self._told)
 
     def moved(self, room_id: str, account_id: str, name: str | None) -> None:
@@ -44,18 +44,20 @@ class PeopleHere:
             self._timer.cancel()
             self._timer = None
         moved, self._moved = self._moved, {}
-        before = self._version
+        before, rooms = self._version, dict(self._told)
         for room_id, people in moved.items():
-            told = self._told.setdefault(room_id, {})
+            told = rooms.get(room_id, {})
             joined = {key: name for key, name in people.items() if name is not None and told.get(key) != name}
             left = tuple(key for key, name in people.items() if name is None and key in told)
-            told.update(joined)
+            if not joined and not left:
+                continue
+            rooms[room_id] = told = told | joined
             for account_id in left:
                 del told[account_id]
             if not told:
-                del self._told[room_id]
-            if joined or left:
-                self._version += 1
-                self._broker.send(PeopleChanged(self._version, room_id, joined, left))
+                del rooms[room_id]
+            self._version += 1
+            self._broker.send(PeopleChanged(self._version, room_id, joined, left))
         if self._version != before:
+            self._told = rooms
             self.hand_over()

@@ -54,6 +54,8 @@ class People:
         self._leaving: dict[str, float] = {}
         self._joined: dict[str, str] = {}
         self._left: dict[str, str] = {}
+        self._quiet = False
+        """Whether somebody came or went who is in neither of them: then all are told."""
         self._told_at = -GATHER_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._typing: dict[str, float] = {}
@@ -134,15 +136,15 @@ class People:
             self._leave_soon(account_id)
 
     def tell_everyone(self, *, users: bool) -> None:
-        """Tells all clients how it stands: with the names where more changed than what was told."""
+        """Tells all clients how it stands; with all `users`, whatever they were told before."""
         self._everyone = None
         if users:
             self._joined.clear()
             self._left.clear()
-            self._arrange()
+        self._quiet = bool(self._room.cursors) and (users or self._quiet)
         if self._room.cursors:
-            frame = self.everyone_frame() if users else event_frame(self._frame([], []))
-            self._room.tell(frame, presence=True)
+            self._tell(asyncio.get_running_loop().time())
+        self._arrange()
 
     def welcome(self, connection: Connection) -> None:
         """The first presence after joining: everybody who is here."""
@@ -204,6 +206,7 @@ class People:
         self._names[account_id] = name
         insort(self._sorted, (name.casefold(), name))
         self._everyone = self._users = None
+        self._quiet |= quiet
         if self._left.get(account_id) == name:
             del self._left[account_id]
         elif not quiet:
@@ -220,6 +223,7 @@ class People:
     def _go(self, account_id: str, *, quiet: bool = False) -> None:
         name = self._names.pop(account_id)
         self._unsort(name)
+        self._quiet |= quiet
         if self._joined.pop(account_id, None) is None and not quiet:
             self._left[account_id] = name
 
@@ -281,8 +285,9 @@ class People:
         self._joined.clear()
         self._left.clear()
         self._told_at = now
+        users, self._quiet = self._quiet, False
         if self._room.cursors:
-            self._room.tell(event_frame(self._frame(joined, left)), presence=True)
+            self._room.tell(event_frame(self._frame(joined, left, users=users)), presence=True)
 
     def _frame(self, joined: list[str], left: list[str], *, users: bool = False) -> PresenceFrame:
         said = [f"{_listed(names)} {verb}" for names, verb in ((joined, "joined"), (left, "left")) if names]

@@ -7,10 +7,11 @@ lost: every session with an open socket here is looked up in the database every 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
+from chat_app.core.rooms import Room
 from chat_app.core.sessions import DISABLED, SIGNED_OUT, Sessions
 from chat_app.errors import Busy
 from chat_app.models import Account
@@ -25,7 +26,7 @@ TOGETHER = 200
 
 class AccountWatch:
     """`cluster.AccountFollower`. `start_task` runs a coroutine to its end; `on_changed` is told of an account
-    as it is now, though perhaps it was known here already.
+    as it is now, though perhaps it was known here already; `rooms` are those of this node.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class AccountWatch:
         connections: Connections,
         on_changed: Callable[[Account], None],
         start_task: Callable[[Coroutine[None, None, None]], None],
+        rooms: Callable[[], Iterable[Room]],
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._connections = connections
         self._on_changed = on_changed
         self._start_task = start_task
+        self._rooms = rooms
         self._changed: dict[str, None] = {}
         self._reading = self._checking = False
 
@@ -59,9 +62,10 @@ class AccountWatch:
         self._connections.close_sessions(session_ids, code, reason)
 
     def connection_changed(self, up: bool) -> None:
-        """With True: hints may have been lost, so look at every session that has a socket here."""
+        """With True hints may have been lost: look at every session with a socket here, and every name."""
         if up:
             self._start_task(self.check())
+            self._start_task(self._check_names())
 
     async def check(self) -> None:
         """Looks up every session with an open socket: ended ones close, a new name or role is taken over."""
@@ -77,6 +81,26 @@ class AccountWatch:
             pass  # the next one is soon
         finally:
             self._checking = False
+
+    async def _check_names(self) -> None:
+        """Looks up everybody whom a room's memory names: nothing else looks at who has no socket here."""
+        known: dict[str, set[str]] = {}
+        for room in self._rooms():
+            for account_id, name in room.names():
+                known.setdefault(account_id, set()).add(name)
+            await asyncio.sleep(0)
+        ids = list(known)
+        for start in range(0, len(ids), TOGETHER):
+            for account in await self._patiently(ids[start : start + TOGETHER]):
+                if known[account.id] != {account.name}:
+                    self.account_changed(account.id)
+
+    async def _patiently(self, account_ids: list[str]) -> list[Account]:
+        while True:
+            try:
+                return await self._accounts.some(account_ids)
+            except Busy:
+                await asyncio.sleep(BUSY_SECONDS)
 
     async def _check_some(self, connections: list[Connection]) -> None:
         living = await self._accounts.living({connection.session_id for connection in connections})

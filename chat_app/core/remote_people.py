@@ -64,8 +64,12 @@ class PeopleElsewhere:
         self._counts: dict[str, int] = {}
         """In how many rooms of how many nodes an account is."""
         self._up = True
-        self._awaiting = True
-        """Whether the living nodes have not been told since hints arrive."""
+        self._awaiting = 2
+        """How often the living nodes are told from when hints arrive, until who is missing is gone: with
+        another Redis each of them has to come back to it first.
+        """
+        self._expected: set[str] = set()
+        """The nodes that lived when hints arrived last."""
         self._forgotten = True
         """Whether nobody elsewhere is shown: then all are told at once when they are known again."""
         self._forgetting: asyncio.TimerHandle | None = None
@@ -131,18 +135,24 @@ class PeopleElsewhere:
                 node.version = 0  # nobody has been there yet
             if node.version is None or node.version < node.wanted:
                 self._read(node_id, node)
-        for node_id in self._nodes.keys() - versions.keys():
+        missing = (self._nodes.keys() | self._expected) - versions.keys()
+        if missing and self._awaiting == 2:
+            self._awaiting = 1
+            return
+        self._awaiting = 0
+        self._expected.clear()
+        for node_id in missing & self._nodes.keys():
             self._leave(node_id, self._nodes[node_id])
-        self._awaiting = False
         self._settle()
 
     def connection_changed(self, up: bool) -> None:
         """With False who is elsewhere is unknown from now on; with True until all nodes were heard of."""
         if up:
-            self._up = self._awaiting = True
+            self._up, self._awaiting = True, 2
             self._here.hand_over()
             return
         self._up = False
+        self._expected |= self._nodes.keys()
         if self._forgetting is None and self._nodes:
             self._forgetting = asyncio.get_running_loop().call_later(UNKNOWN_SECONDS, self._forget)
         if not self.partial:

@@ -16,7 +16,7 @@ from typing import Protocol
 from msgspec import structs
 
 from chat_app.core.connection import Connection, Cursor, Mode
-from chat_app.core.message_names import renamed
+from chat_app.core.message_names import names_in, renamed
 from chat_app.core.presence import People
 from chat_app.core.room_views import is_plain, room_frame
 from chat_app.failpoints import reach
@@ -305,6 +305,12 @@ class Room:
             if message is not entry.message:
                 self._replace(entry, message)
         self._recent = {key: renamed(message, account) for key, message in self._recent.items()}
+
+    def names(self) -> set[tuple[str, str]]:
+        """Ids and names of everybody whom memory names here."""
+        messages = (*(entry.message for entry in self._ring), *self._recent.values())
+        members = {(member.account_id, member.name) for member in self.members.values()}
+        return members.union(*map(names_in, messages))
 
     def _trim(self) -> None:
         """Keeps the ring within its bounds; the oldest changes are then read from the store."""

@@ -36,6 +36,8 @@ TOP = {
     "children",
     "supervisor",
     "nodes",
+    "parts",
+    "maintenance",
 }
 BELOW = {
     "facts": {"facts"},

@@ -11,6 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from chat_app.backends.sql import join_links, names, one_time_tokens, people, sessions
+from chat_app.backends.sql.advisory import OWNERS, hold
 from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.models import Account, JoinLink, Role, Session
 from chat_app.ports import TokenKind
@@ -37,6 +38,11 @@ class SqlAccounts:
         """Every account by name."""
         return await self._read(people.everybody)
 
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are."""
+        wanted = list(account_ids)
+        return await self._read(lambda connection: people.some(connection, wanted))
+
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`."""
         return await self._read(
@@ -57,6 +63,7 @@ class SqlAccounts:
         """Use up the set-up token and store the owner together. False: a bad token, or an owner exists."""
 
         def create(connection: Connection) -> bool:
+            hold(connection, OWNERS)
             if people.has_owner(connection):
                 return False
             good, _ = one_time_tokens.take(connection, token_hash, "setup", now_ms=now_ms)

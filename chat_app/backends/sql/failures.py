@@ -71,6 +71,11 @@ def describe(error: BaseException) -> str:
     )
 
 
+def is_cancelled(error: BaseException) -> bool:
+    """Whether PostgreSQL ended the statement since its time was over."""
+    return _state(error) == "57014"
+
+
 def _state(error: BaseException) -> str | None:
     """The SQLSTATE of what PostgreSQL, or its driver, says; None for other databases."""
     original = error.orig if isinstance(error, DBAPIError) else error

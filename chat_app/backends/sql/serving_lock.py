@@ -14,13 +14,11 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
+from chat_app.backends.sql.advisory import LOCKS, SERVING
 from chat_app.backends.sql.failures import DatabaseError, describe
 from chat_app.backends.sql.postgresql_connections import connect
 from chat_app.logs import log_event
 
-LOCKS = 0x526F6F6D
-"""The first half of the numbers of this program's advisory locks."""
-SERVING, MIGRATING, OWNERS = 1, 2, 3
 CHECK_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 GHOST_SECONDS = 5.0

@@ -9,7 +9,7 @@ from msgspec import structs
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from chat_app.backends.sql.direct import Statement, runner_of
-from chat_app.backends.sql.people import ACCOUNT_COLUMNS
+from chat_app.backends.sql.people import ACCOUNT_COLUMNS, TOGETHER
 from chat_app.backends.sql.schema import accounts, sessions
 from chat_app.models import Account, Session
 
@@ -23,8 +23,6 @@ _COLUMNS = (
     sessions.c.address,
     sessions.c.agent,
 )  # in the order of Session's fields
-_TOGETHER = 500
-"""Ids in one statement: databases bound the number of parameters."""
 _BY_TOKEN = Statement(
     select(*_COLUMNS, *ACCOUNT_COLUMNS)
     .join_from(sessions, accounts)
@@ -57,8 +55,8 @@ def by_token(connection: Connection, token_hash: str) -> tuple[Session, Account]
 def living(connection: Connection, session_ids: list[str]) -> dict[str, Account]:
     """The accounts of those sessions that are stored."""
     found: dict[str, Account] = {}
-    for start in range(0, len(session_ids), _TOGETHER):
-        chosen = sessions.c.id.in_(session_ids[start : start + _TOGETHER])
+    for start in range(0, len(session_ids), TOGETHER):
+        chosen = sessions.c.id.in_(session_ids[start : start + TOGETHER])
         rows = connection.execute(
             select(sessions.c.id, *ACCOUNT_COLUMNS).join_from(sessions, accounts).where(chosen)
         )
@@ -108,14 +106,15 @@ def by_replaced(connection: Connection, token_hash: str) -> tuple[Session, Accou
 
 def forget_replaced(connection: Connection, token_hashes: list[str]) -> None:
     """These open nothing any more."""
-    for start in range(0, len(token_hashes), _TOGETHER):
-        chosen = sessions.c.replaced_hash.in_(token_hashes[start : start + _TOGETHER])
+    for start in range(0, len(token_hashes), TOGETHER):
+        chosen = sessions.c.replaced_hash.in_(token_hashes[start : start + TOGETHER])
         connection.execute(update(sessions).where(chosen).values(replaced_hash=None, replaced_ms=None))
 
 
 def touch(connection: Connection, seen: Mapping[str, int]) -> None:
     """Store when each was last seen; the moment never moves back."""
-    connection.execute(_TOUCH, [{"session": key, "seen": moment} for key, moment in seen.items()])
+    # In the order of ids, or two nodes that store the same ones would wait for each other.
+    connection.execute(_TOUCH, [{"session": key, "seen": moment} for key, moment in sorted(seen.items())])
 
 
 def confirm(connection: Connection, session_id: str, now_ms: int) -> None:
