@@ -24,7 +24,13 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
 from chat_app.backends.passwords import Passwords
-from chat_app.backends.sql.database import DatabaseError, SqlDatabase, open_database, restore_database
+from chat_app.backends.sql.database import (
+    DatabaseError,
+    SqlDatabase,
+    is_postgresql,
+    open_database,
+    restore_database,
+)
 from chat_app.core.administration import Administration
 from chat_app.core.chat import Chat
 from chat_app.core.completion import Completion
@@ -206,16 +212,23 @@ async def restore(settings: Settings, path: Path) -> None:
             raise SettingsError(str(error)) from error
 
 
-async def _open_database(settings: Settings) -> SqlDatabase:
+async def _open_database(settings: Settings, *, serving: bool = False) -> SqlDatabase:
+    shared = settings.redis_url is not None
+    if shared and not is_postgresql(settings.database_url):
+        raise SettingsError(
+            "REDIS_URL (--redis) is for several processes on PostgreSQL; SQLite (DATABASE_URL) has one."
+        )
     try:
-        return await open_database(settings.database_url, backups=settings.data / "backups")
+        return await open_database(
+            settings.database_url, backups=settings.data / "backups", shared=shared if serving else None
+        )
     except DatabaseError as error:
         raise SettingsError(str(error)) from error
 
 
 async def _open_services(settings: Settings, stack: AsyncExitStack, turns: Turns | None) -> Services:
     metrics = Metrics(turns)
-    database = await _open_database(settings)
+    database = await _open_database(settings, serving=True)
     stack.push_async_callback(database.close)
     database.on_fatal = _end_process
     database.commit_seconds = metrics.commit
@@ -350,7 +363,7 @@ async def _stop(app: App) -> None:
 
 
 def _end_process(reason: str) -> None:
-    """The disk failed: nothing more may be acknowledged, so nothing more is done."""
+    """The disk failed, or another process took the database: nothing more is acknowledged or done."""
     log_event(_log, "database.failed", level=logging.CRITICAL, reason=reason)
     sys.stderr.write(f"roomlog: {' '.join(reason.split())}\n")
     sys.stderr.flush()

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
+from chat_app.service_urls import database_url
+
 SECRET_BYTES = 32  # at least; HMAC-SHA256 gains nothing from more
 FRAME_BYTES = 16 * 1024  # a longer message would not fit into one frame
 HISTORY_LIMIT = 1_000  # more would be sent to everybody who joins
@@ -186,19 +188,6 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _database(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme in ("postgresql", "postgres"):
-        raise ValueError("PostgreSQL is not supported in this version yet")
-    if not separator or scheme != "sqlite":
-        raise ValueError("the database's URL begins with sqlite:///")
-    if not rest.startswith("/") or rest in ("/", "/:memory:") or "?" in rest or "\0" in rest:
-        raise ValueError(
-            "a file is needed, such as sqlite:///data/chat.db or sqlite:////var/lib/roomlog/chat.db"
-        )
-    return text
-
-
 def _redis(text: str) -> str:
     raise ValueError("Redis is not supported in this version yet")
 
@@ -256,8 +245,9 @@ SETTINGS: Sequence[Setting] = (
     Setting("trusted_proxies", "CHAT_TRUSTED_PROXIES", "--trusted-proxies", "NETWORKS", None, _networks,
         "addresses or networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto count; "
         "anybody else's are ignored"),
-    Setting("database_url", "DATABASE_URL", "--database", "URL", "sqlite:///{data}/chat.db", _database,
-        "the database; in this version SQLite only"),
+    Setting("database_url", "DATABASE_URL", "--database", "URL", "sqlite:///{data}/chat.db", database_url,
+        "the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME, with the options of libpq "
+        "such as ?sslmode=verify-full; the password may stand in PGPASSWORD or ~/.pgpass instead"),
     Setting("redis_url", "REDIS_URL", "--redis", "URL", None, _redis,
         "for more than one process on the same database; not supported in this version yet"),
     Setting("cookie_secret", "CHAT_COOKIE_SECRET", None, "SECRET", None, parse_secrets,

@@ -1,11 +1,16 @@
-"""A real database in a folder of the test, with what most tests need in it."""
+"""A real database, in a folder of the test or in PostgreSQL, with what most tests need in it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import asyncpg
+from sqlalchemy import Connection
 
 from chat_app.backends.sql.database import SqlDatabase, open_database
 from chat_app.errors import ChatError
@@ -15,8 +20,15 @@ NOW = 1_800_000_000_000
 DAY = 86_400_000
 
 
-def url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'chat.db'}"
+class Place(NamedTuple):
+    """Where a database is: `postgresql` is a URL, None where it is a file of the folder."""
+
+    folder: Path
+    postgresql: str | None = None
+
+    @property
+    def url(self) -> str:
+        return self.postgresql or f"sqlite:///{self.folder / 'chat.db'}"
 
 
 def account(name: str, role: Role = "member", *, disabled: bool = False) -> Account:
@@ -85,17 +97,55 @@ class Store:
         )
 
 
-async def opened(folder: Path, **options: Any) -> Store:
-    database = await open_database(url(folder), backups=folder / "backups", **options)
+async def opened(where: Path | Place, **options: Any) -> Store:
+    place = Place(where) if isinstance(where, Path) else where
+    database = await open_database(place.url, backups=place.folder / "backups", **options)
     (lobby, *_) = await database.rooms.all()
     return Store(database, lobby)
 
 
-def run(folder: Path, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
-    """The scenario on an open database with the members ann and bob, which is closed in the end."""
+def migrated(url: str) -> None:
+    """Makes what a new database has."""
 
     async def main() -> None:
-        store = await opened(folder, **options)
+        await (await open_database(url, backups=Path())).close()
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def held(store: Store, place: Place) -> AsyncIterator[None]:
+    """Nothing is stored meanwhile: what comes first waits in a transaction, the rest is one batch."""
+    if place.postgresql is not None:
+        connection = await asyncpg.connect(place.postgresql)
+        async with connection.transaction():
+            await connection.execute("SELECT FROM rooms FOR UPDATE")
+            yield
+        await connection.close()
+        return
+    release, inside, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    def wait(_: Connection) -> None:
+        loop.call_soon_threadsafe(inside.set)
+        assert release.wait(10)
+
+    writing = asyncio.create_task(store.database._writer.write(wait))  # type: ignore[attr-defined]
+    await inside.wait()
+    try:
+        yield
+    finally:
+        release.set()
+        await writing
+
+
+def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
+    """The scenario on an open database with the members ann and bob, which is closed in the end.
+
+    A folder alone means a file in it.
+    """
+
+    async def main() -> None:
+        store = await opened(where, **options)
         try:
             for name in ("ann", "bob"):
                 if await store.accounts.by_name(name) is None:

@@ -96,7 +96,7 @@ def test_version_is_that_of_the_package() -> None:
         (["--allowed-origins", "https://a/chat"], "is more than an origin"),
         (["--trusted-proxies", "300.0.0.1"], "CHAT_TRUSTED_PROXIES (--trusted-proxies): '300.0.0.1' is not"),
         (["--registration", "all"], "CHAT_REGISTRATION (--registration): 'all' is none of"),
-        (["--database", "postgresql://u@h/d"], "PostgreSQL is not supported in this version yet"),
+        (["--database", "postgresql://u@h"], "DATABASE_URL (--database): a database is needed, such as"),
         (["--redis", "redis://h"], "Redis is not supported in this version yet"),
         (["--cookie-secret", "x" * 40], "There is no flag --cookie-secret"),
         (["dance"], "invalid choice: 'dance'"),

@@ -22,6 +22,7 @@ FACTS = {
     "folding",
     "hints",
     "ports",
+    "service_urls",
 }
 TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
 BELOW = {
