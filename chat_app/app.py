@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -29,7 +28,6 @@ from chat_app.backends.sql.database import (
     SqlDatabase,
     is_postgresql,
     open_database,
-    restore_database,
 )
 from chat_app.core.administration import Administration
 from chat_app.core.chat import Chat
@@ -201,15 +199,6 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
             on_sessions_ended=lambda ids, code, reason: None,
         )
         yield Administration(identity=identity, accounts=database.accounts, database=database)
-
-
-async def restore(settings: Settings, path: Path) -> None:
-    """Puts a backup in the database's place; every room gets a new epoch. No server may run."""
-    with DataLock(settings.data):
-        try:
-            await asyncio.to_thread(restore_database, settings.database_url, path, settings.data / "backups")
-        except DatabaseError as error:
-            raise SettingsError(str(error)) from error
 
 
 async def _open_database(settings: Settings, *, serving: bool = False) -> SqlDatabase:

@@ -10,7 +10,7 @@ import getpass
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +64,7 @@ def user_list(arguments: argparse.Namespace, settings: Settings) -> int:
         (row["name"], row["role"], "disabled" if row["disabled"] else "enabled", str(row["created_at"])[:10])
         for row in accounts
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _print_table(rows)
     return 0
 
 
@@ -105,20 +103,38 @@ def backup(arguments: argparse.Namespace, settings: Settings) -> int:
         raise SettingsError(f"{file} exists already; a backup is never written over another file.")
     if not file.parent.is_dir():
         raise SettingsError(f"There is no folder {file.parent}.")
-    _administer(settings, "backup", {"path": str(file)})
+    from chat_app import maintenance
+
+    if not maintenance.backup(settings, file):
+        _administer(settings, "backup", {"path": str(file)})
     print(f"The backup is in {file}.")
     return 0
 
 
 def restore(arguments: argparse.Namespace, settings: Settings) -> int:
-    from chat_app.app import restore as restore_database
+    from chat_app import maintenance
     from chat_app.data_folder import ensure_data
 
     file = Path(arguments.file)
     with file.open("rb"):  # says at once when it cannot be read
         pass
-    asyncio.run(restore_database(ensure_data(settings), file))
+    maintenance.restore(ensure_data(settings), file)
     print(f"{file} is restored; every room has a new epoch.")
+    return 0
+
+
+def copy(arguments: argparse.Namespace, settings: Settings) -> int:
+    from chat_app import maintenance
+
+    started = time.monotonic()
+    copied = maintenance.copy(settings, arguments.source, arguments.target, replace=arguments.replace)
+    rows = [(name, f"{digest.rows:,}", "ok") for name, digest in copied.tables.items()]
+    total = sum(digest.rows for digest in copied.tables.values())
+    _print_table([("TABLE", "ROWS", "DIGEST"), *rows])
+    if copied.changed:
+        print(f"Copied and compared {total:,} rows in {time.monotonic() - started:.1f} s.")
+    else:
+        print("It holds exactly this already; nothing was changed.")
     return 0
 
 
@@ -173,6 +189,12 @@ async def _administer_database(settings: Settings, command: str, arguments: Mapp
     origin = (*settings.allowed_origins, f"http://localhost:{settings.port}")[0]
     async with open_administration(settings) as administration:
         return await perform(administration, origin, command, arguments)
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _password(arguments: argparse.Namespace) -> str:

@@ -1,6 +1,6 @@
-"""What is done to a database as a whole by the command line: backups, restoring, copying. `commands` calls it.
+"""What the command line does to a database as a whole: backups, restoring, copying. `commands` calls it.
 
-It keeps servers away: SQLite's by the lock of their data folder, PostgreSQL's are seen in the database itself.
+It keeps servers away: SQLite's by the lock of their data folder, PostgreSQL's by the database itself.
 Every failure is a `SettingsError` or a `ChatError` with one sentence.
 """
 
@@ -51,7 +51,7 @@ def copy(settings: Settings, source: str, target: str, *, replace: bool) -> Copi
     from chat_app.backends.sql.copying import copy_installation
 
     old, new = _place(source), _place(target)
-    if old.same_as(new):
+    if str(old) == str(new):
         raise SettingsError("--from and --to name the same database.")
     with ExitStack() as stack:
         for folder in sorted({*_folders(settings, source), *_folders(settings, target)}):
@@ -69,18 +69,18 @@ def _place(url: str) -> Place:
         return PostgresqlPlace(url)
     from chat_app.backends.sql.places import SqlitePlace
 
-    return SqlitePlace(path_of(url))
+    return SqlitePlace(path_of(url).resolve())
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    try:
-        lock = DataLock(folder).__enter__()
-    except DataLocked as error:
-        raise SettingsError(
-            f"{error} Stop it first: what it stores meanwhile would be missing in the copy."
-        ) from None
-    with lock:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(DataLock(folder))
+        except DataLocked as error:
+            raise SettingsError(
+                f"{error} Stop it first: what it stores meanwhile would be missing in the copy."
+            ) from None
         yield
 
 

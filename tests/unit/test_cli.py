@@ -71,7 +71,16 @@ def test_help_lists_every_command_flag_variable_and_default() -> None:
 
 
 def test_help_of_each_command_is_there_and_touches_nothing(tmp_path: Path) -> None:
-    for words in (["serve"], ["user"], ["user", "add"], ["user", "link"], ["backup"], ["restore"], ["smoke"]):
+    for words in (
+        ["serve"],
+        ["user"],
+        ["user", "add"],
+        ["user", "link"],
+        ["backup"],
+        ["restore"],
+        ["copy"],
+        ["smoke"],
+    ):
         done = command(
             *words, "--help", program=[sys.executable, "-m", "chat_app"], CHAT_DATA=str(tmp_path / "data")
         )
@@ -109,6 +118,13 @@ def test_version_is_that_of_the_package() -> None:
             "'soon' is not a number of seconds",
         ),
         (["backup"], "required: FILE"),
+        (["copy", "--to", "sqlite:///x.db"], "required: --from"),
+        (
+            ["copy", "--from", "mysql://h/d", "--to", "sqlite:///x.db"],
+            "begins with sqlite:/// or postgresql://",
+        ),
+        (["copy", "--from", "sqlite:///x.db", "--to", "sqlite:///x.db"], "name the same database"),
+        (["copy", "--from", "sqlite:///none/x.db", "--to", "sqlite:///none/y.db"], "There is no database"),
         (["user", "add", "ada", "--role", "owner"], "There is no password on standard input."),
     ],
 )

@@ -24,7 +24,7 @@ FACTS = {
     "ports",
     "service_urls",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
+TOP = {"app", "cli", "commands", "maintenance", "smoke", "__main__", "loop"}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

@@ -44,8 +44,8 @@ def _back_up(place: PostgresqlPlace, target: Path) -> None:
 def restore(url: str, backup: Path, backups: Path) -> None:
     """Put a backup in the place of what the database holds, which is kept in the folder `backups`.
 
-    Every room gets a new epoch. Raises `DatabaseError`, with the database untouched, when it is served, or the
-    backup is missing, damaged, of another program or of a newer version.
+    Every room gets a new epoch. Raises `DatabaseError`, with the database untouched, when it is served, or
+    the backup is missing, damaged, of another program or of a newer version.
     """
     if not backup.is_file():
         raise DatabaseError(f"There is no backup {backup}.")

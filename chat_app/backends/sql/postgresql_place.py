@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,8 +64,10 @@ class PostgresqlPlace:
                 connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
                 yield connection
-        except SQLAlchemyError as error:
-            raise DatabaseError(f"{self} cannot be used: {describe(error)}.") from error
+        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The second ones by COPY, which is the driver's own
+            words = describe(error) if isinstance(error, SQLAlchemyError) else str(error)
+            raise DatabaseError(f"{self} cannot be used: {words.splitlines()[0]}.") from error
 
     def _refuse_served(self, connection: Connection) -> None:
         """And keep servers away until the end of the transaction."""

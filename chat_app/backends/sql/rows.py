@@ -78,6 +78,7 @@ def stream(connection: Connection, chosen: Select[*tuple[Any, ...]]) -> Iterator
 def _clear(target: Connection) -> None:
     start_anew(target)
     if target.dialect.name == "postgresql":
+        target.execute(text("CLOSE ALL"))  # asyncpg leaves the cursors of `stream` open, also at their end
         target.execute(text(f"TRUNCATE {', '.join(table.name for table in TABLES)}"))  # nosec B608 # our own names
     else:
         for table in reversed(TABLES):

@@ -15,7 +15,6 @@ from __future__ import annotations
 import zlib
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
     Connection,
@@ -28,7 +27,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chat_app.backends.sql.schema import rooms
 from chat_app.backends.sql.search_terms import all_pieces
