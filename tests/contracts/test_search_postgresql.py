@@ -195,7 +195,7 @@ def test_an_edit_while_its_message_is_being_indexed_waits_and_wins(place: Place)
             assert not await connection.run_sync(index_more)
             edited = asyncio.create_task(store.edit(message, "ann", "the sparrow"))
             await store.database.search.catch_up()  # does nothing: somebody is about it already
-            while not await store.database._readers.read(waiting):  # type: ignore[attr-defined]
+            while not await store.database._readers.read(waiting):  # type: ignore[attr-defined]  # noqa: ASYNC110
                 await asyncio.sleep(0.01)  # PostgreSQL alone knows
             assert not edited.done()
             await connection.commit()
