@@ -138,7 +138,7 @@ class PostgresqlDatabase(SqlDatabase):
 
     async def backup(self, path: Path) -> None:
         """Raises `ChatError`: PostgreSQL's own tools make its backups."""
-        raise ChatError("failed", "The database is PostgreSQL: make its backups with pg_dump.")
+        raise ChatError("failed", f"The backup {path} cannot be written: pg_dump makes those of PostgreSQL.")
 
     async def last_backup_ms(self) -> int | None:
         """Nobody tells when PostgreSQL was backed up."""
