@@ -20,9 +20,16 @@ from tests.services import PostgreSQL, Redis
 COUNT = 3
 
 
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 async def until_gone(*pids: int) -> None:
     async with asyncio.timeout(40):
-        while any(os.path.exists(f"/proc/{pid}") for pid in pids):  # noqa: ASYNC110, ASYNC240
+        while any(map(lives, pids)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
