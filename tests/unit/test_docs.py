@@ -113,7 +113,10 @@ def test_settings_named_in_the_documents_exist(name: str) -> None:
     assert named
     assert named <= {setting.variable for setting in SETTINGS}
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text(name)))
-    foreign = {"--now", "--system"}  # of systemctl and useradd
+    foreign = {
+        "--now", "--system", "--home-dir", "--shell", "--pipe", "--wait", "--uid",  # of systemd and useradd
+        "--env-file", "--build", "--detach", "--no-deps",  # of docker compose
+    }  # fmt: skip
     assert flags - foreign <= {setting.flag for setting in SETTINGS} | cli._OWN_FLAGS
 
 
