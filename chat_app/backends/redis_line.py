@@ -35,8 +35,10 @@ class Intervals:
     gather_seconds: float = 0.5
     """For people who come and go together to be written together."""
     renew_seconds: float = 5.0
-    life_seconds: float = 15.0
-    """Of a node that no longer says that it lives."""
+    life_seconds: float = 12.0
+    """Of a node that no longer says that it lives. The others look every `renew_seconds`, and within 20 s it
+    is to be gone from their lists, even if it said so just before.
+    """
 
 
 INTERVALS = Intervals()

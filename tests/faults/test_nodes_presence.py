@@ -7,6 +7,8 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+from chat_app.backends.redis_line import INTERVALS
+from chat_app.core.presence import GATHER_SECONDS
 from tests.faults.client import Closed, Line
 from tests.faults.cluster import Cluster, Node
 from tests.faults.stage import NAMES
@@ -56,6 +58,12 @@ class Guest:
             self._changed.clear()
             await self._changed.wait()
         return time.monotonic() - started
+
+
+def test_who_dies_right_after_saying_that_he_lives_is_gone_in_time() -> None:
+    """The worst case, which the next test meets once in a while."""
+    at_most = INTERVALS.life_seconds + INTERVALS.renew_seconds + INTERVALS.gather_seconds + GATHER_SECONDS
+    assert at_most + INTERVALS.reply_seconds < CLEARED_SECONDS
 
 
 def test_who_was_on_a_node_that_dies_or_stands_still_is_gone_within_twenty_seconds(

@@ -55,6 +55,8 @@ def test_a_redis_that_dies_stands_still_or_swallows_delays_nobody_and_loses_noth
             await play("stopped", redis.pause, redis.resume)
             await play("half-open", lambda: swallow(wire, True), lambda: swallow(wire, False))
             for _ in range(20 if long else 3):
+                while not all([await node.metric("chat_broker_up") for node in cluster.nodes]):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
                 killed = await asyncio.to_thread(kill_subscribers, redis.port)
                 assert killed >= len(cluster.nodes)
                 healed = await hop.hinted()
