@@ -56,6 +56,11 @@ def command(
     )
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process started and that live."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Server:
     """`with Server(data) as server:` - a server on a free port; `port` and `setup_url` as it printed them."""
 
