@@ -35,6 +35,7 @@ from chat_app.logs import log_event
 READY_SECONDS = 2.0
 _MIGRATION_TRIES = 5
 """A step that changes tables may stand in a deadlock with a version that still serves."""
+_NO_BACKUP = "The database is PostgreSQL: make its backups with pg_dump."
 _log = logging.getLogger(__name__)
 
 
@@ -138,7 +139,7 @@ class PostgresqlDatabase(SqlDatabase):
 
     async def backup(self, path: Path) -> None:
         """Raises `ChatError`: PostgreSQL's own tools make its backups."""
-        raise ChatError("failed", f"The backup {path} cannot be written: pg_dump makes those of PostgreSQL.")
+        raise ChatError("failed", _NO_BACKUP)
 
     async def last_backup_ms(self) -> int | None:
         """Nobody tells when PostgreSQL was backed up."""
