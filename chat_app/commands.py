@@ -33,7 +33,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
 
     logs.configure()
     turns = Turns()
-    with asyncio.Runner(loop_factory=lambda: new_loop(turns)) as runner:
+    with asyncio.Runner(loop_factory=lambda: new_loop(turns, settings.loop)) as runner:
         runner.run(_serve(ensure_data(settings), turns))
     return 0
 
