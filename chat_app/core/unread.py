@@ -188,16 +188,21 @@ class Unreads:
         if not gathered:
             return
         counted = 0
+        by_id = self._registry.by_id
+        changed_rooms = [(room, news) for key, news in gathered.items() if (room := by_id(key)) is not None]
         for account_id, _ in self._connections.accounts():
             marks = self._marks.get(account_id)
-            for room_id, news in gathered.items():
-                room = self._registry.by_id(room_id)
-                if room is None or (room.info.kind != "public" and account_id not in room.members):
+            for room, news in changed_rooms:
+                room_id = room.info.id
+                if room.info.kind != "public" and account_id not in room.members:
                     continue
                 if marks is None:  # the store is being asked, perhaps as it was before these
                     self._recount.add((account_id, room_id))
                     continue
-                differs, uncertain = news.count_in(marks.setdefault(room_id, _Mark()), account_id)
+                mark = marks.get(room_id)
+                if mark is None:
+                    mark = marks[room_id] = _Mark()
+                differs, uncertain = news.count_in(mark, account_id)
                 if differs:
                     changed.setdefault(account_id, set()).add(room_id)
                 if uncertain:
