@@ -34,7 +34,7 @@ from tests.faults.checker import Record, Stored, Tape, problems
 from .fakes import FakeSink
 from .test_room_machine import whole_frames
 
-TURNS = 20_000
+TURNS = 4_000
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Hint)  # type: ignore[arg-type]
 
 
@@ -318,7 +318,7 @@ class World:
                 if connection.blocked:
                     sink.drain()
                 sink.room = None
-        await self.until(lambda: self.equal(heads), "every head")
+        await self.until(lambda: self.equal(heads), f"every head of {heads}")
         await self.until(
             lambda: all(
                 cursor.room.position(cursor) == cursor.room.seq and cursor.following
