@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from chat_app.core import room_limits as limits
 from chat_app.core.connection import Connection, Cursor
+from chat_app.core.message_names import names_in
 from chat_app.core.presence import People
 from chat_app.core.ring import Entry, page_of, weight
 from chat_app.core.room_views import is_plain, room_frame
@@ -81,6 +82,12 @@ class Room(Serving):
         if self.info.kind == "public":
             return here
         return {account_id: name for account_id, name in here.items() if account_id in self.members}
+
+    def names(self) -> set[tuple[str, str]]:
+        """Ids and names of everybody whom memory names here."""
+        messages = (*(entry.message for entry in self._ring), *self._recent.values())
+        members = {(member.account_id, member.name) for member in self.members.values()}
+        return members.union(*map(names_in, messages))
 
     def _welcome(self, connection: Connection) -> None:
         self.people.welcome(connection)

@@ -6,7 +6,7 @@ A room is a log with its newest part in memory, and the cursors that stand in it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from msgspec import structs
@@ -39,6 +39,7 @@ class Registry:
         self._by_id: dict[str, Room] = {}
         self.elsewhere: Elsewhere | None = None
         """None: this process is alone."""
+        self.on_added: Callable[[Room], None] = lambda room: None
 
     def add(
         self,
@@ -57,6 +58,7 @@ class Registry:
             behind=self._behind,
         )
         self._rooms[info.slug] = self._by_id[info.id] = room
+        self.on_added(room)
         return room
 
     def by_slug(self, slug: str) -> Room | None:

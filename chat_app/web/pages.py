@@ -135,6 +135,7 @@ class RoomPage(RoomsHandler):
             read_seq=mine.read_seq if mine else 0,
             limits=settings,
             people=room.people.names(),
+            people_partial=room.people.partial,
         )
 
     def _head(self, room: Room, seq: int) -> RoomHead:

@@ -28,7 +28,7 @@ from chat_app.metrics import Metrics
 from chat_app.models import Account
 from chat_app.ports import Database, Receiver
 from chat_app.protocol import message_view
-from tests.contracts.store import account, url
+from tests.contracts.store import Place, account
 from tests.faults.checker import Record, Stored, Tape, problems
 
 from .fakes import FakeSink
@@ -348,7 +348,7 @@ def run(
     """The scenario on nodes a, b, … over a new database."""
 
     async def main() -> None:
-        database = await open_database(url(folder), backups=folder / "backups")
+        database = await open_database(Place(folder).url, backups=folder / "backups")
         world = World(database)
         try:
             for name in "abcde"[:nodes]:

@@ -13,7 +13,7 @@ import pytest
 
 from chat_app import __version__, cli, protocol
 from chat_app.core import room_limits
-from chat_app.metrics import Metrics
+from chat_app.metrics import BrokerMetrics, Metrics
 from chat_app.settings import SETTINGS
 from chat_app.web.routes import ROUTES
 
@@ -113,12 +113,17 @@ def test_settings_named_in_the_documents_exist(name: str) -> None:
     assert named
     assert named <= {setting.variable for setting in SETTINGS}
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text(name)))
-    foreign = {"--now", "--system"}  # of systemctl and useradd
+    foreign = {
+        "--now", "--system", "--home-dir", "--shell", "--pipe", "--wait", "--uid",  # of systemd and useradd
+        "--env-file", "--build", "--detach", "--no-deps",  # of docker compose
+    }  # fmt: skip
     assert flags - foreign <= {setting.flag for setting in SETTINGS} | cli._OWN_FLAGS
 
 
 def test_operations_page_knows_every_metric() -> None:
-    families = {family.name: family.type for family in Metrics().registry.collect()}
+    metrics = Metrics()
+    BrokerMetrics(metrics.registry)
+    families = {family.name: family.type for family in metrics.registry.collect()}
     page = text("docs/operations.md")
     for name, kind in families.items():
         assert f"`{name}_total`" in page if kind == "counter" else f"`{name}`" in page, name
