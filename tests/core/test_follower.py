@@ -12,7 +12,7 @@ from chat_app.errors import Busy, NotFound
 from chat_app.hints import Changed, NotifySet, ReadTo, RoomMade
 from chat_app.models import Page
 
-from .nodes import Node, World, run
+from .nodes import Member, Node, World, run
 
 
 class Reads:
@@ -475,11 +475,12 @@ def test_changes_of_a_room_that_is_being_looked_up_are_not_lost(tmp_path: Path) 
 def test_names_that_are_none_are_asked_for_once_a_second_and_not_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower, "MISSES_LIMIT", 5)
+    monkeypatch.setattr(follower, "ACCOUNT_MISSES_LIMIT", 5)
+    monkeypatch.setattr(follower, "MISSES_LIMIT", 7)
 
     async def scenario(world: World) -> None:
         a, b = world.nodes
-        ann = await world.member("ann", a)
+        ann, bob = await world.member("ann", a), await world.member("bob", a)
         asked: list[str] = []
         one, now = world.database.rooms.one, [0.0]
 
@@ -491,9 +492,9 @@ def test_names_that_are_none_are_asked_for_once_a_second_and_not_without_end(
         b.follower._rooms = Counting()  # type: ignore[assignment]
         b.follower._monotonic = lambda: now[0]
 
-        async def look(slug: str) -> None:
+        async def look(slug: str, who: Member = ann) -> None:
             with pytest.raises(NotFound):
-                await b.chat.find(ann.account, slug)
+                await b.chat.find(who.account, slug)
 
         await look("nothing")
         await look("nothing")
@@ -501,9 +502,12 @@ def test_names_that_are_none_are_asked_for_once_a_second_and_not_without_end(
         for n in range(10):
             await look(f"n{n}")
         assert len(asked) == 5
+        for n in range(10):
+            await look(f"n{n}", bob)
+        assert asked[5:] == ["n0", "n1"]
         now[0] = 1.1
         await look("nothing")
-        assert asked[5:] == ["nothing"]
+        assert asked[7:] == ["nothing"]
         assert len(b.follower._misses) == 1
 
     run(tmp_path, scenario)
