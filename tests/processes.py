@@ -15,7 +15,7 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = (sys.executable, "-m", "chat_app")
-START_SECONDS = 60  # after that a server that says nothing is killed, and the test that waits for it fails
+START_SECONDS = 120  # after that a server that says nothing is killed, and the test that waits for it fails
 
 
 _MADE = (

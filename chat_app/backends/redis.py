@@ -55,7 +55,7 @@ class RedisBroker:
         self._metrics = BrokerMetrics(metrics.registry)
         self._lines = Lines(url, reply_seconds=intervals.reply_seconds)
         self._keeper = Keeper(
-            self._lines.client,
+            self._lines,
             prefix=self._channel,
             node_id=self.node_id,
             intervals=intervals,
@@ -100,14 +100,15 @@ class RedisBroker:
             self._probing.cancel()
         while running := [task for task in self._tasks if not task.done()]:
             for task in running:
-                task.cancel()  # again: redis-py tidies up first, which may wait for Redis
+                task.cancel()  # once more where a library swallowed it
             await asyncio.wait(running, timeout=0.05)
-        for work in (self._tell_last, self._keeper.remove, self._lines.close):
+        for work in (self._tell_last, self._keeper.remove):
             try:
-                async with asyncio.timeout(CLOSE_SECONDS / 3):
+                async with asyncio.timeout(CLOSE_SECONDS / 2):
                     await work()
             except AWAY:
                 pass  # then the life of the keys runs out
+        await self._keeper.close()
 
     async def _tell_last(self) -> None:
         line = self._lines.line()

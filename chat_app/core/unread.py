@@ -123,15 +123,17 @@ class Unreads:
         news.add(change)
 
     def leapt(self, room: Room, before: int, messages: Iterable[Message]) -> None:
-        """A room went on from `before` without the changes, to what they left."""
+        """A room went on from `before` without the changes, to what they left. One that was posted and
+        deleted in between counts as both: the store may have counted it for somebody before it was deleted.
+        """
+        room_id = room.info.id
         for message in sorted(messages, key=lambda message: message.seq):
-            deleted = message.deleted_ms is not None
-            if message.seq > before and not deleted:
+            if message.seq > before:
                 self.published(
-                    Committed("message", room.info.id, message.seq, message, mentioned=message.mentions)
+                    Committed("message", room_id, message.seq, message, mentioned=message.mentions)
                 )
-            elif message.seq <= before and deleted:
-                self.published(Committed("deleted", room.info.id, message.rev, message))
+            if message.deleted_ms is not None:
+                self.published(Committed("deleted", room_id, message.rev, message))
 
     def recount(self, room: Room | None = None) -> None:
         """Memory cannot know what is unread in a room, or in any: the store is asked for everybody."""
@@ -169,7 +171,7 @@ class Unreads:
         self, account_id: str, room: Room, mark: _Mark, seq: int, *, but: Connection | None = None
     ) -> None:
         mark.read = seq
-        if seq >= room.seq:
+        if seq >= max(room.seq, mark.upto):  # the store may have counted what is not here yet
             mark.count = mark.mentions = 0
         else:
             self._recount.add((account_id, room.info.id))
@@ -274,7 +276,8 @@ class Unreads:
                 differs.add(room_id)
             if old is not None and old.read < unread.read_seq and self._broker is not ALONE:
                 self._move(account_id, room, old, unread.read_seq)  # on another node, which was not heard
-            if old is not None or unread.read_seq or unread.count or unread.mentions:
+            coming = unread.head > room.seq or room_id in self._news  # what will come is counted in part
+            if old is not None or coming or unread.read_seq or unread.count or unread.mentions:
                 marks[room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
         return differs
 

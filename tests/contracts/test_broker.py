@@ -339,6 +339,10 @@ def test_a_line_that_looks_open_and_brings_nothing_is_given_up(
         await bob.heard.heard(hint(1))
         bob.broker.send(hint(2))
         await ann.heard.heard(hint(2))
+        ann.broker.set_people(1, {"r1": {"a1": "Ann"}})
+        await bob.heard.until(lambda: bob.heard.alive.get(ann.id) == 1)
+        assert await bob.broker.people(ann.id) == (1, {"r1": {"a1": "Ann"}})
+        assert await ann.broker.people(bob.id) == (0, {})
 
     play(scenario)
 
@@ -452,6 +456,20 @@ def test_what_cannot_be_read_is_counted_and_skipped(redis: Redis) -> None:
         await bob.heard.until(lambda: bob.counted("chat_hints_dropped_total", reason="unreadable") == 7)
         assert bob.heard.hints == [("another", hint(7))]
         assert bob.heard.changes == []
+
+    play(scenario)
+
+
+def test_what_a_newer_version_adds_is_left_out(redis: Redis) -> None:
+    """Nodes of two versions tell each other during a rolling upgrade."""
+    newer = {"type": "room", "room_id": "r1", "colour": "blue"}
+
+    async def scenario(stage: Stage) -> None:
+        (bob,) = await stage.nodes(redis.url, 1)
+        async with client(redis) as administrator:
+            told = msgspec.msgpack.encode(("another", 0, [newer], "more"))
+            await administrator.publish("roomlog:0123456789abcdef", told)
+        await bob.heard.heard(RoomMade("r1"))
 
     play(scenario)
 

@@ -1,7 +1,10 @@
 """deploy/roomlog.service: systemd takes every word of it, and it leaves the service little."""
 
+import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -63,4 +66,21 @@ def test_it_keeps_its_data_where_systemd_lets_it_and_has_time_to_drain() -> None
     given = dict(pair.partition("=")[::2] for pair in one["Environment"].split())
     assert set(given) - {"PYTHONDONTWRITEBYTECODE"} <= {setting.variable for setting in SETTINGS}
     assert given["CHAT_DATA"] == f"/var/lib/{one['StateDirectory']}"
-    assert (one["KillMode"], one["TimeoutStopSec"], one["Restart"]) == ("mixed", "30", "on-failure")
+    assert (one["KillMode"], one["TimeoutStopSec"], one["Restart"]) == ("mixed", "60", "on-failure")
+
+
+@pytest.mark.parametrize(("processes", "ended"), [("", None), ("1", None), ("2", -signal.SIGHUP)])
+def test_reloading_is_for_several_processes(processes: str, ended: int | None) -> None:
+    """A process alone knows no SIGHUP: it would be gone, and systemd would think that it was told to."""
+    (line,) = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    main = subprocess.Popen(["sleep", "60"])
+    variables = {**os.environ, "MAINPID": str(main.pid), "CHAT_PROCESSES": processes}
+    done = subprocess.run(shlex.split(line.replace("$$", "$")), env=variables, check=False)
+    try:
+        assert (done.returncode == 0) == (ended is not None)
+        if ended is not None:
+            assert main.wait(30) == ended
+        assert main.poll() == ended
+    finally:
+        main.kill()
+        main.wait()
