@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,11 @@ class Place(NamedTuple):
     def url(self) -> str:
         return self.postgresql or f"sqlite:///{self.folder / 'chat.db'}"
 
+    @property
+    def name(self) -> str:
+        """Of the database in PostgreSQL."""
+        return self.url.rpartition("/")[2]
+
 
 def account(name: str, role: Role = "member", *, disabled: bool = False) -> Account:
     return Account(f"id-{name}", name, name.casefold(), role, disabled, NOW)
@@ -45,12 +51,13 @@ class Store:
         self.accounts = database.accounts
         self.lobby = lobby
         self._posted = 0
+        self._node = secrets.token_hex(4)
 
     def post_of(self, author: str, text: str, *, nonce: str | None = None, **fields: Any) -> Post:
         """A message in the lobby, with an id of its own."""
         self._posted += 1
         given: dict[str, Any] = {
-            "id": f"{self.lobby.epoch}-{self._posted}",
+            "id": f"{self._node}-{self._posted}",
             "room_id": self.lobby.id,
             "account_id": f"id-{author}",
             "author": author,
@@ -138,20 +145,34 @@ async def held(store: Store, place: Place) -> AsyncIterator[None]:
         await writing
 
 
-def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
-    """The scenario on an open database with the members ann and bob, which is closed in the end.
+@asynccontextmanager
+async def opened_with_people(where: Path | Place, **options: Any) -> AsyncIterator[Store]:
+    """An open database with the members ann and bob, which is closed in the end."""
+    store = await opened(where, **options)
+    try:
+        for name in ("ann", "bob"):
+            if await store.accounts.by_name(name) is None:
+                await store.accounts.create(account(name), "hash")
+        yield store
+    finally:
+        await store.database.close()
 
-    A folder alone means a file in it.
-    """
+
+def run(where: Path | Place, scenario: Callable[[Store], Awaitable[None]], **options: Any) -> None:
+    """The scenario on such a database; a folder alone means a file in it."""
 
     async def main() -> None:
-        store = await opened(where, **options)
-        try:
-            for name in ("ann", "bob"):
-                if await store.accounts.by_name(name) is None:
-                    await store.accounts.create(account(name), "hash")
+        async with opened_with_people(where, **options) as store:
             await scenario(store)
-        finally:
-            await store.database.close()
+
+    asyncio.run(main())
+
+
+def run_two(place: Place, scenario: Callable[[Store, Store], Awaitable[None]], **options: Any) -> None:
+    """The same with two nodes on one database."""
+
+    async def main() -> None:
+        async with opened_with_people(place, **options) as one, opened_with_people(place, **options) as two:
+            await scenario(one, two)
 
     asyncio.run(main())

@@ -112,9 +112,10 @@ class _Line:
             self._server.transport.abort()
 
     async def _to_server(self) -> None:
-        passed, limit = 0, self._fate.swallow_to_server_after_bytes
+        passed = 0
         while data := await _read(self._client_reader):
             passed += len(data)
+            limit = self._fate.swallow_to_server_after_bytes
             if limit is None or passed <= limit:
                 await _write(self._server, data)
         self._server.transport.abort()  # a browser that goes takes the whole line along

@@ -11,6 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from chat_app.backends.sql import join_links, names, one_time_tokens, people, sessions
+from chat_app.backends.sql.advisory import OWNERS, hold
 from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.models import Account, JoinLink, Role, Session
 from chat_app.ports import TokenKind
@@ -57,6 +58,7 @@ class SqlAccounts:
         """Use up the set-up token and store the owner together. False: a bad token, or an owner exists."""
 
         def create(connection: Connection) -> bool:
+            hold(connection, OWNERS)
             if people.has_owner(connection):
                 return False
             good, _ = one_time_tokens.take(connection, token_hash, "setup", now_ms=now_ms)

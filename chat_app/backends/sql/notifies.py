@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
 from chat_app.backends.sql.schema import room_settings
+from chat_app.backends.sql.upserts import put_rows
 from chat_app.models import Notify
 
 
@@ -24,9 +25,5 @@ def notifies(connection: Connection, room_id: str | None = None) -> dict[str, di
 
 def set_notify(connection: Connection, account_id: str, room_id: str, notify: Notify) -> None:
     """Store a choice, or put it in the place of an earlier one."""
-    row = (room_settings.c.account_id == account_id, room_settings.c.room_id == room_id)
-    changed = connection.execute(update(room_settings).where(*row).values(notify=notify))
-    if not changed.rowcount:
-        connection.execute(
-            insert(room_settings).values(account_id=account_id, room_id=room_id, notify=notify)
-        )
+    row = {"account_id": account_id, "room_id": room_id, "notify": notify}
+    put_rows(connection, room_settings, [row], value="notify")

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.backends.sql.advisory import OWNERS, hold
 from chat_app.backends.sql.schema import accounts
 from chat_app.errors import ChatError, NotFound
 from chat_app.models import Account, Role
@@ -116,6 +117,7 @@ def _one(connection: Connection, chosen: ColumnElement[bool]) -> tuple[Account, 
 
 
 def _is_last_owner(connection: Connection, account_id: str) -> bool:
+    hold(connection, OWNERS)  # or two nodes would each leave the other one's
     enabled = (accounts.c.role == "owner") & accounts.c.disabled.is_(False)
     if connection.execute(select(accounts.c.id).where(enabled, accounts.c.id == account_id)).first() is None:
         return False

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from chat_app.backends.sql.advisory import MIGRATING, hold
 from chat_app.backends.sql.failures import DatabaseError, describe, first_failure, is_conflict
 from chat_app.backends.sql.opened import SqlDatabase
 from chat_app.backends.sql.postgresql_connections import (
@@ -27,7 +28,7 @@ from chat_app.backends.sql.postgresql_readers import CONNECTIONS as READING, Pos
 from chat_app.backends.sql.postgresql_writer import CONNECTIONS as WRITING, PostgresqlWriter
 from chat_app.backends.sql.revisions import check_known, upgrade
 from chat_app.backends.sql.schema import HEAD_REVISION, metadata, rooms
-from chat_app.backends.sql.serving_lock import LOCKS, MIGRATING, ServingLock
+from chat_app.backends.sql.serving_lock import ServingLock
 from chat_app.backends.sql.upkeep import last_backup_ms
 from chat_app.errors import Busy
 from chat_app.logs import log_event
@@ -89,7 +90,7 @@ def migrate(connection: Connection, place: str) -> None:
     """
     if stored_revision(connection, place) == HEAD_REVISION:
         return
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCKS}, {MIGRATING})"))
+    hold(connection, MIGRATING)
     revision = stored_revision(connection, place)  # another one may have done it meanwhile
     if revision == HEAD_REVISION:
         return

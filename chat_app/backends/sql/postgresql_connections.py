@@ -53,10 +53,16 @@ def place_of(url: str) -> str:
     return "postgresql://"
 
 
-async def connect(url: str, *, command_seconds: float | None = COMMAND_SECONDS) -> asyncpg.Connection[Any]:
-    """A connection of its own. What it commits is on the disk, whatever the server's default is."""
+async def connect(url: str, *, unhurried: bool = False) -> asyncpg.Connection[Any]:
+    """A connection of its own. What it commits is on the disk, whatever the server's default is.
+
+    `unhurried`: a statement may take as long as it takes.
+    """
     connection: asyncpg.Connection[Any] = await asyncpg.connect(
-        url, timeout=CONNECT_SECONDS, command_timeout=command_seconds, server_settings=_SETTINGS
+        url,
+        timeout=CONNECT_SECONDS,
+        command_timeout=None if unhurried else COMMAND_SECONDS,
+        server_settings=_SETTINGS,
     )
     keep_alive(connection)
     try:
@@ -110,7 +116,7 @@ def migrating_engine(url: str) -> AsyncEngine:
     """A connection whose statements may take as long as they take."""
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: connect(url, command_seconds=None),
+        async_creator=lambda: connect(url, unhurried=True),
         poolclass=NullPool,
         hide_parameters=True,
     )

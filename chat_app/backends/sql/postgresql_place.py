@@ -9,11 +9,11 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from chat_app.backends.sql.advisory import SERVING, try_hold
 from chat_app.backends.sql.failures import DatabaseError, describe
 from chat_app.backends.sql.places import Target, check_revision, is_used
 from chat_app.backends.sql.postgresql import migrate, stored_revision
 from chat_app.backends.sql.postgresql_connections import explain, migrating_engine, place_of
-from chat_app.backends.sql.serving_lock import LOCKS, SERVING
 
 LOCK_SECONDS = 30
 """How long somebody else's transaction may hold what has to be replaced."""
@@ -71,8 +71,7 @@ class PostgresqlPlace:
 
     def _refuse_served(self, connection: Connection) -> None:
         """And keep servers away until the end of the transaction."""
-        taken = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({LOCKS}, {SERVING})")).scalar_one()
-        if not taken:
+        if not try_hold(connection, SERVING):
             raise DatabaseError(f"{self} is being served; stop every process that serves it first.")
 
 

@@ -24,13 +24,13 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.backends.sql.direct import Statement, runner_of
 from chat_app.backends.sql.notifies import notifies, set_notify
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
+from chat_app.backends.sql.upserts import put_rows
 from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import ChatError, NotFound
 from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomState, RoomSurvey, Unread
@@ -50,12 +50,6 @@ _SELECT: Select[*tuple[Any, ...]] = select(
     rooms.c.archived,
     rooms.c.posting,
 )  # in the order of RoomInfo's fields
-_ADVANCE = (
-    update(read_marks)
-    .where(read_marks.c.account_id == bindparam("account"), read_marks.c.room_id == bindparam("room"))
-    .where(read_marks.c.seq < bindparam("upto"))
-    .values(seq=bindparam("upto"))
-)
 
 
 class SqlRooms:
@@ -215,16 +209,28 @@ def _direct(
     connection: Connection, account_ids: list[str], slug: str, now_ms: int
 ) -> tuple[RoomInfo, list[Member], bool]:
     key = hashlib.sha256(" ".join(account_ids).encode()).hexdigest()
-    row = connection.execute(_SELECT.where(rooms.c.direct_key == key)).one_or_none()
-    if row is not None:
-        return RoomInfo(*row), members_of(connection, row.id), False
+    if (found := _direct_room(connection, key)) is not None:
+        return found
     known = select(func.count()).select_from(accounts).where(accounts.c.id.in_(account_ids))
     if connection.execute(known).scalar_one() != len(account_ids):
         raise NotFound("There is nobody of this name.")
-    room = _create(connection, slug, "", account_id=None, now_ms=now_ms, kind="direct", direct_key=key)
+    try:
+        with connection.begin_nested():
+            room = _create(
+                connection, slug, "", account_id=None, now_ms=now_ms, kind="direct", direct_key=key
+            )
+    except ChatError:  # the slug is taken, or another node was faster
+        if (found := _direct_room(connection, key)) is None:
+            raise
+        return found
     for account_id in account_ids:
         add_member(connection, room.id, account_id, manager=False, now_ms=now_ms)
     return room, members_of(connection, room.id), True
+
+
+def _direct_room(connection: Connection, key: str) -> tuple[RoomInfo, list[Member], bool] | None:
+    row = connection.execute(_SELECT.where(rooms.c.direct_key == key)).one_or_none()
+    return None if row is None else (RoomInfo(*row), members_of(connection, row.id), False)
 
 
 def _survey(connection: Connection) -> list[RoomSurvey]:
@@ -289,18 +295,5 @@ _UNREAD = Statement(_unread_statement())
 
 
 def _mark_read(connection: Connection, marks: Mapping[tuple[str, str], int]) -> None:
-    rows = [{"account": account, "room": room, "upto": seq} for (account, room), seq in marks.items()]
-    connection.execute(_ADVANCE, rows)
-    known: set[tuple[str, str]] = set()
-    accounts = sorted({account for account, _ in marks})
-    for start in range(0, len(accounts), 500):
-        chosen = read_marks.c.account_id.in_(accounts[start : start + 500])
-        found = connection.execute(select(read_marks.c.account_id, read_marks.c.room_id).where(chosen))
-        known |= {(account, room) for account, room in found}
-    missing = [
-        {"account_id": account, "room_id": room, "seq": seq}
-        for (account, room), seq in marks.items()
-        if (account, room) not in known
-    ]
-    if missing:
-        connection.execute(insert(read_marks), missing)
+    rows = [{"account_id": account, "room_id": room, "seq": seq} for (account, room), seq in marks.items()]
+    put_rows(connection, read_marks, rows, value="seq", rising=True)

@@ -94,7 +94,8 @@ def renew(connection: Connection, session_id: str, old_hash: str, new_hash: str)
 
 def touch(connection: Connection, seen: Mapping[str, int]) -> None:
     """Store when each was last seen; the moment never moves back."""
-    connection.execute(_TOUCH, [{"session": key, "seen": moment} for key, moment in seen.items()])
+    # In the order of ids, or two nodes that store the same ones would wait for each other.
+    connection.execute(_TOUCH, [{"session": key, "seen": moment} for key, moment in sorted(seen.items())])
 
 
 def confirm(connection: Connection, session_id: str, now_ms: int) -> None:
