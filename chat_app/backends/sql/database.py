@@ -7,7 +7,6 @@ nothing waits for); for PostgreSQL see `postgresql`.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -21,11 +20,10 @@ from chat_app.backends.sql.failures import DatabaseError as DatabaseError, descr
 from chat_app.backends.sql.files import (
     create_private,
     make_folder,
-    new_file_beside,
+    new_backup_file,
     open_reading,
     path_of,
     reading_engine,
-    sync_file,
     writing_engine,
 )
 from chat_app.backends.sql.opened import SqlDatabase as SqlDatabase
@@ -34,7 +32,7 @@ from chat_app.backends.sql.restore import restore_database as restore_database
 from chat_app.backends.sql.revisions import migrate
 from chat_app.backends.sql.schema import rooms
 from chat_app.backends.sql.writer import Writer
-from chat_app.errors import Busy, ChatError
+from chat_app.errors import Busy
 from chat_app.models import Amend
 
 LAST_BACKUP = "last_backup"
@@ -143,19 +141,6 @@ class SqliteDatabase(SqlDatabase):
 
 
 def _back_up(path: Path, target: Path) -> None:
-    target = target.absolute()
-    if target.exists():
-        raise ChatError("exists", f"The file {target} is there already.")
-    try:
-        with new_file_beside(target) as temporary:
-            with closing(open_reading(path)) as connection:
-                connection.execute("VACUUM INTO ?", (str(temporary),))
-            sync_file(temporary)
-            os.link(temporary, target)  # unlike a renaming it never takes the place of another file
-        sync_file(target)
-        (path.parent / LAST_BACKUP).touch(mode=0o600)
-    except FileExistsError:
-        raise ChatError("exists", f"The file {target} is there already.") from None
-    except (OSError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ChatError("failed", f"The backup {target} cannot be written: {reason}.") from error
+    with new_backup_file(target) as temporary, closing(open_reading(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(temporary),))
+    (path.parent / LAST_BACKUP).touch(mode=0o600)

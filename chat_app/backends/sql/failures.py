@@ -71,6 +71,11 @@ def describe(error: BaseException) -> str:
     )
 
 
+def is_cancelled(error: BaseException) -> bool:
+    """Whether PostgreSQL ended the statement since its time was over."""
+    return _state(error) == "57014"
+
+
 def kind_of(error: DBAPIError) -> str:
     """What was wrong with a statement, without the values that PostgreSQL's words, and its driver's, hold."""
     state = _state(error)

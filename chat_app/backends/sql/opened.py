@@ -33,8 +33,8 @@ class SqlDatabase(ABC):
         self.commit_seconds: Callable[[float, int], None] | None = None
         """Called on the loop after each transaction: how long it took, how many changes it stored."""
 
-    def _open_ports(self, writer: Writing, readers: Reading) -> None:
-        self.search = search = SqlSearch(writer, readers)
+    def _open_ports(self, writer: Writing, readers: Reading, *, shared: bool = False) -> None:
+        self.search = search = SqlSearch(writer, readers, shared=shared)
         self.history = SqlHistory(writer, readers, search)
         self.rooms = SqlRooms(writer, readers)
         self.accounts = SqlAccounts(writer, readers)

@@ -29,13 +29,13 @@ from chat_app.backends.sql.postgresql_writer import CONNECTIONS as WRITING, Post
 from chat_app.backends.sql.revisions import check_known, upgrade
 from chat_app.backends.sql.schema import HEAD_REVISION, metadata, rooms
 from chat_app.backends.sql.serving_lock import ServingLock
-from chat_app.errors import Busy, ChatError
+from chat_app.backends.sql.upkeep import last_backup_ms
+from chat_app.errors import Busy
 from chat_app.logs import log_event
 
 READY_SECONDS = 2.0
 _MIGRATION_TRIES = 5
 """A step that changes tables may stand in a deadlock with a version that still serves."""
-_NO_BACKUP = "The database is PostgreSQL: make its backups with pg_dump."
 _log = logging.getLogger(__name__)
 
 
@@ -117,6 +117,8 @@ class PostgresqlDatabase(SqlDatabase):
 
     def __init__(self, url: str, lock: ServingLock | None, *, queue_limit: int) -> None:
         super().__init__()
+        self._url = url
+        self._backing_up = asyncio.Lock()
         self._lock = lock
         if lock is not None:
             lock.on_taken = lambda line: self.on_fatal(line)
@@ -124,7 +126,7 @@ class PostgresqlDatabase(SqlDatabase):
             engine_of(url, connections=WRITING), queue_limit=queue_limit, on_commit=self._committed
         )
         self._readers = PostgresqlReaders(engine_of(url, connections=READING, reading=True))
-        self._open_ports(self._writer, self._readers)
+        self._open_ports(self._writer, self._readers, shared=True)
 
     async def ready(self) -> bool:
         """Whether it answers a query now."""
@@ -138,12 +140,18 @@ class PostgresqlDatabase(SqlDatabase):
         return True
 
     async def backup(self, path: Path) -> None:
-        """Raises `ChatError`: PostgreSQL's own tools make its backups."""
-        raise ChatError("failed", _NO_BACKUP)
+        """A snapshot into a new SQLite file with mode 0600, while everything goes on; one at a time.
+
+        Raises `ChatError`: `exists` when the file is there, `failed` when it cannot be made.
+        """
+        from chat_app.backends.sql.backups import back_up
+
+        async with self._backing_up:
+            await asyncio.to_thread(back_up, self._url, path)
 
     async def last_backup_ms(self) -> int | None:
-        """Nobody tells when PostgreSQL was backed up."""
-        return None
+        """When the last backup was made, from whichever machine; None when there never was one."""
+        return await self._readers.read(last_backup_ms)
 
     async def settle(self) -> None:
         """Wait until everything that is queued now is committed and its outcome told."""
