@@ -6,7 +6,9 @@ returns the exit code or raises; it prints results only. Imports that cost time 
 
 import argparse
 import asyncio
+import contextlib
 import getpass
+import os
 import signal
 import sys
 import time
@@ -18,6 +20,7 @@ from chat_app.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from chat_app.metrics import Turns
+    from chat_app.worker import Worker
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -28,25 +31,77 @@ _STARTING_SECONDS = 3.0  # a server that holds the lock but does not answer yet 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from chat_app import logs
     from chat_app.data_folder import ensure_data
+    from chat_app.worker import Worker
+
+    worker = Worker.inherited(os.environ)
+    if settings.processes > 1:
+        return _supervise(arguments, settings)
+    logs.configure(process=os.getpid() if worker else None)
+    return _run(ensure_data(settings), worker)
+
+
+def _run(settings: Settings, worker: "Worker | None") -> int:
     from chat_app.loop import new_loop
     from chat_app.metrics import Turns
 
-    logs.configure()
     turns = Turns()
-    with asyncio.Runner(loop_factory=lambda: new_loop(turns)) as runner:
-        runner.run(_serve(ensure_data(settings), turns))
+    with asyncio.Runner(loop_factory=lambda: new_loop(turns, settings.loop)) as runner:
+        runner.run(_serve(settings, turns) if worker is None else _serve_beside(settings, turns, worker))
     return 0
 
 
 async def _serve(settings: Settings, turns: "Turns") -> None:
     from chat_app.app import open_app
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _stopped_by_signals()
     async with open_app(settings, announce=lambda line: print(line, flush=True), turns=turns) as app:
         await stop.wait()
         await app.drain()
+
+
+async def _serve_beside(settings: Settings, turns: "Turns", worker: "Worker") -> None:
+    """As one of several processes."""
+    from chat_app.app import open_app
+    from chat_app.worker import Dismissed
+
+    stop = _stopped_by_signals()
+    with contextlib.suppress(Dismissed):
+        async with worker.attached(stop), open_app(settings, turns=turns, worker=worker) as app:
+            await stop.wait()
+            if worker.leaving:
+                await app.step_aside()
+            await app.drain()
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _supervise(arguments: argparse.Namespace, settings: Settings) -> int:
+    from chat_app import logs
+    from chat_app.data_folder import ensure_data
+    from chat_app.supervisor import Supervisor, check
+
+    check(settings)
+    logs.configure(process=os.getpid())
+
+    async def run() -> int:
+        supervisor = Supervisor(
+            ensure_data(settings),
+            flags=vars(arguments),
+            environment=os.environ,
+            announce=lambda line: print(line, flush=True),
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, supervisor.end, number)
+        loop.add_signal_handler(signal.SIGHUP, supervisor.replace)
+        return await supervisor.run()
+
+    return asyncio.run(run())
 
 
 def user_add(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -156,6 +156,9 @@ class Accounts(Protocol):
     async def all(self) -> list[Account]:
         """Every account by name."""
 
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are, in any order."""
+
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`, by name.
 
@@ -215,8 +218,14 @@ class Accounts(Protocol):
     ) -> list[str]:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
 
-    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str, *, now_ms: int) -> bool:
         """Another token for the session. False, and nothing changed, when the old one is not its token."""
+
+    async def replaced_session(self, token_hash: str) -> tuple[Session, Account, int] | None:
+        """The session whose token was this one before it was renewed, its account, and when that was."""
+
+    async def forget_replaced(self, token_hashes: Collection[str]) -> None:
+        """These tokens, which were replaced, are no longer any session's."""
 
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""

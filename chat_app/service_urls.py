@@ -3,6 +3,7 @@
 What is wrong is said without the URL itself, which may hold a password.
 """
 
+import re
 from urllib.parse import urlsplit
 
 
@@ -29,6 +30,29 @@ def _postgresql(text: str) -> str:
     if port == 0 or not name or "/" in name or "\0" in text:
         raise ValueError(
             "a database is needed, such as postgresql://USER:PASSWORD@HOST/NAME, "
+            "with %XX for signs in the password that a URL has its own use for"
+        )
+    return text
+
+
+def redis_url(text: str) -> str:
+    """Redis. Raises ValueError."""
+    scheme = text.partition("://")[0]
+    if scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("Redis's URL begins with redis://, rediss:// or unix://")
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # whose words may hold a part of the password
+        usable = False
+    else:
+        if scheme == "unix":
+            usable = parts.path.startswith("/")
+        elif not re.fullmatch(r"(/[0-9]{0,5})?", parts.path):
+            usable = False
+    if not usable or "\0" in text:
+        raise ValueError(
+            "a server is needed, such as redis://:PASSWORD@HOST:6379/0 or unix:///run/redis/redis.sock, "
             "with %XX for signs in the password that a URL has its own use for"
         )
     return text

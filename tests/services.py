@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import postgresql_programs, strict
+
 
 def need(missing: str | None) -> None:
     """Skips with the line that installs it, fails under CI."""
     if missing is None:
         return
-    if os.environ.get("CI", "").lower() in ("1", "true"):
+    if strict():
         pytest.fail(missing)
     pytest.skip(missing)
 
@@ -30,14 +32,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def postgresql_programs() -> Path | None:
-    """The folder of initdb, pg_ctl and postgres: Debian keeps it out of the PATH."""
-    found = shutil.which("postgres")
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
-    folders += [Path(found).resolve().parent] if found else []
-    return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
 def missing_postgresql() -> str | None:
@@ -50,10 +44,11 @@ def missing_redis() -> str | None:
 
 class PostgreSQL:
     """A PostgreSQL server. It refuses to run as root, so as root it runs as `postgres`, in a folder that this
-    user can reach: pytest's own are closed to others.
+    user can reach: pytest's own are closed to others. `options` are settings of it besides those of `start`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **options: str) -> None:
+        self._options = options
         programs = postgresql_programs()
         assert programs is not None
         self._programs = programs
@@ -74,16 +69,22 @@ class PostgreSQL:
         self.start()
 
     @property
+    def pid(self) -> int:
+        """Of the process whose children are all others."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def url(self) -> str:
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
         return f"postgresql://roomlog@127.0.0.1:{self.port}/{database}"
 
-    def database(self) -> str:
-        """The URL of a new empty database."""
+    def database(self, template: str = "") -> str:
+        """The URL of a new empty database, or of a copy of `template`, to which nobody may be connected."""
         name = f"test_{secrets.token_hex(6)}"
-        self.sql(f"CREATE DATABASE {name}")
+        self.sql(f"CREATE DATABASE {name}{' TEMPLATE ' + template if template else ''}")
         return self.url_of(name)
 
     def sql(self, statement: str, database: str = "postgres") -> str:
@@ -94,7 +95,8 @@ class PostgreSQL:
     def start(self) -> None:
         """Returns once it takes connections."""
         options = {"fsync": "off", "max_connections": "200", "listen_addresses": "127.0.0.1",
-                   "unix_socket_directories": "", "shared_buffers": "64MB"}  # fmt: skip
+                   "unix_socket_directories": "", "shared_buffers": "64MB",
+                   **self._options}  # fmt: skip
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "postgresql.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -134,8 +136,9 @@ class PostgreSQL:
 class Redis:
     """A Redis server without anything on disk, as it may be lost."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
+        self._options = options
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -149,7 +152,7 @@ class Redis:
         with (self._folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                 "--dir", str(self._folder)],
+                 "--dir", str(self._folder), *self._options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         while True:

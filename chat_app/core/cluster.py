@@ -152,3 +152,7 @@ class Alone:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+ALONE = Alone()
+"""It knows nothing, so one is enough."""

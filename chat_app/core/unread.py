@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
+from chat_app.core.cluster import ALONE
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.rooms import Registry, Room
 from chat_app.errors import Busy
+from chat_app.hints import ReadTo
 from chat_app.logs import log_event
-from chat_app.models import Committed
-from chat_app.ports import Rooms
+from chat_app.models import Committed, Message
+from chat_app.ports import Broker, Rooms
 from chat_app.protocol import ReadFrame, UnreadFrame, event_frame
 
 COUNT_LIMIT = 1_000
@@ -26,6 +29,8 @@ SLICE = 100
 """Accounts told before the loop gets a turn."""
 COUNTED_AT_ONCE = 2_000
 """Counts brought up to date before the loop gets a turn; about 2 ms."""
+RECOUNTED_AT_ONCE = 500
+"""Accounts that the store is asked for in one tick."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +47,10 @@ class _Mark:
 class _News:
     """What came in a room between two ticks, so kept that counting for one account walks over none of it."""
 
-    __slots__ = ("by_author", "deleted", "named", "seqs", "upto")
+    __slots__ = ("by_author", "deleted", "first", "named", "seqs", "upto")
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.upto = 0
         self.seqs: list[int] = []
         self.by_author: dict[str, list[int]] = {}
@@ -52,7 +58,7 @@ class _News:
         self.deleted: list[Committed] = []
 
     def add(self, change: Committed) -> None:
-        self.upto = change.seq
+        self.first, self.upto = min(self.first, change.seq), max(self.upto, change.seq)
         if change.kind == "deleted":
             self.deleted.append(change)
         elif change.kind == "message" and change.message.notice is None:
@@ -62,8 +68,18 @@ class _News:
                 self.named.setdefault(account_id, []).append(change.seq)
 
     def count_in(self, mark: _Mark, account_id: str) -> tuple[bool, bool]:
-        """Brings a mark up to date: (whether its count changed, whether its mentions are uncertain now)."""
+        """Brings a mark up to date: (whether what is told changed, whether mentions are uncertain now)."""
         known, mark.upto = mark.upto, max(mark.upto, self.upto)
+        before = mark.count
+        if (
+            known < self.first > mark.read
+            and account_id not in self.by_author
+            and account_id not in self.named
+            and not self.deleted
+        ):  # somebody else's room goes on: by far the most there is to count
+            mark.count = min(COUNT_LIMIT, before + len(self.seqs))
+            return mark.count != before, False
+        mentions = mark.mentions
         after = max(mark.read, known)
         came = _beyond(self.seqs, after) - _beyond(self.by_author.get(account_id, ()), after)
         went = sum(
@@ -72,7 +88,8 @@ class _News:
         )
         mark.count = max(0, min(COUNT_LIMIT, mark.count + came) - went)
         mark.mentions = min(COUNT_LIMIT, mark.mentions + _beyond(self.named.get(account_id, ()), after))
-        return bool(came or went), bool(went and mark.mentions)
+        changed = mark.count != before or mark.mentions != mentions
+        return changed, bool(went and mark.mentions)
 
 
 def _beyond(seqs: Sequence[int], seq: int) -> int:
@@ -82,8 +99,11 @@ def _beyond(seqs: Sequence[int], seq: int) -> int:
 class Unreads:
     """Read positions and unread counts of the accounts that are connected."""
 
-    def __init__(self, *, rooms: Rooms, registry: Registry, connections: Connections) -> None:
+    def __init__(
+        self, *, rooms: Rooms, registry: Registry, connections: Connections, broker: Broker = ALONE
+    ) -> None:
         self._rooms = rooms
+        self._broker = broker
         self._registry = registry
         self._connections = connections
         self._marks: dict[str, dict[str, _Mark]] = {}
@@ -101,7 +121,7 @@ class Unreads:
             self._forget_absent(account_id)
             return
         marks = self._marks.get(account_id, {})
-        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions})
+        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions}, {})
 
     def closed(self, connection: Connection) -> None:
         """An account without connections is counted anew when it comes back."""
@@ -111,8 +131,29 @@ class Unreads:
         """A room changed; told in the order of its `seq`."""
         news = self._news.get(change.room_id)
         if news is None:
-            news = self._news[change.room_id] = _News()
+            news = self._news[change.room_id] = _News(change.seq)
         news.add(change)
+
+    def leapt(self, room: Room, before: int, messages: Iterable[Message]) -> None:
+        """A room went on from `before` without the changes, to what they left. One that was posted and
+        deleted in between counts as both: the store may have counted it for somebody before it was deleted.
+        """
+        room_id = room.info.id
+        for message in sorted(messages, key=lambda message: message.seq):
+            if message.seq > before:
+                self.published(
+                    Committed("message", room_id, message.seq, message, mentioned=message.mentions)
+                )
+            if message.deleted_ms is not None:
+                self.published(Committed("deleted", room_id, message.rev, message))
+
+    def recount(self, room: Room | None = None) -> None:
+        """Memory cannot know what is unread in a room, or in any: the store is asked for everybody."""
+        for account_id, _ in self._connections.accounts():
+            if room is None:
+                self._recount.add((account_id, ""))
+            elif room.info.kind == "public" or account_id in room.members:
+                self._recount.add((account_id, room.info.id))
 
     def forget_room(self, account_id: str, room: Room) -> None:
         """The account does not see the room any more."""
@@ -126,15 +167,29 @@ class Unreads:
         mark = self._marks.setdefault(account_id, {}).setdefault(room_id, _Mark())
         if seq <= max(mark.read, self._unsaved.get((account_id, room_id), -1)):
             return
-        mark.read = seq
         self._unsaved[account_id, room_id] = seq
-        if seq >= room.seq:
+        self._move(account_id, room, mark, seq, but=connection)
+
+    def read_elsewhere(self, account_id: str, room: Room, seq: int) -> None:
+        """An account read up to `seq` on another node, which has stored it."""
+        marks = self._marks.get(account_id)
+        if marks is None:
+            return  # not here, or the store is being asked
+        mark = marks.setdefault(room.info.id, _Mark())
+        if seq > mark.read:
+            self._move(account_id, room, mark, seq)
+
+    def _move(
+        self, account_id: str, room: Room, mark: _Mark, seq: int, *, but: Connection | None = None
+    ) -> None:
+        mark.read = seq
+        if seq >= max(room.seq, mark.upto):  # the store may have counted what is not here yet
             mark.count = mark.mentions = 0
         else:
-            self._recount.add((account_id, room_id))
+            self._recount.add((account_id, room.info.id))
         frame = event_frame(ReadFrame(room.info.slug, seq))
         for other in list(self._connections.of_account(account_id)):
-            if other is not connection:
+            if other is not but:
                 other.tell(frame)
 
     async def tick(self) -> None:
@@ -148,10 +203,11 @@ class Unreads:
             await self._count_again(changed)
         except Busy:
             log_event(_log, "unread.late", level=logging.WARNING)
+        frames: dict[tuple[str, int, int], bytes] = {}
         for told, (account_id, room_ids) in enumerate(changed.items(), 1):
             marks = self._marks.get(account_id, {})
             for connection in list(self._connections.of_account(account_id)):
-                self._tell(connection, {key: marks[key] for key in room_ids if key in marks})
+                self._tell(connection, {key: marks[key] for key in room_ids if key in marks}, frames)
             if told % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -169,22 +225,30 @@ class Unreads:
                     for key, seq in unsaved.items():
                         self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
                     raise
+            if self._broker is not ALONE:
+                for (account_id, room_id), seq in unsaved.items():
+                    self._broker.send(ReadTo(account_id, room_id, seq))
 
     async def _count_news(self, changed: dict[str, set[str]]) -> None:
         gathered, self._news = self._news, {}
         if not gathered:
             return
         counted = 0
+        by_id = self._registry.by_id
+        changed_rooms = [(room, news) for key, news in gathered.items() if (room := by_id(key)) is not None]
         for account_id, _ in self._connections.accounts():
             marks = self._marks.get(account_id)
-            for room_id, news in gathered.items():
-                room = self._registry.by_id(room_id)
-                if room is None or (room.info.kind != "public" and account_id not in room.members):
+            for room, news in changed_rooms:
+                room_id = room.info.id
+                if room.info.kind != "public" and account_id not in room.members:
                     continue
                 if marks is None:  # the store is being asked, perhaps as it was before these
                     self._recount.add((account_id, room_id))
                     continue
-                differs, uncertain = news.count_in(marks.setdefault(room_id, _Mark()), account_id)
+                mark = marks.get(room_id)
+                if mark is None:
+                    mark = marks[room_id] = _Mark()
+                differs, uncertain = news.count_in(mark, account_id)
                 if differs:
                     changed.setdefault(account_id, set()).add(room_id)
                 if uncertain:
@@ -196,20 +260,25 @@ class Unreads:
 
     async def _count_again(self, changed: dict[str, set[str]]) -> None:
         """Counts by the store where memory cannot know; what is left when it is busy stays to be done."""
-        for account_id in {account_id for account_id, _ in self._recount}:
-            keys = {key for key in self._recount if key[0] == account_id}
+        asked: dict[str, set[str]] = {}
+        for account_id, room_id in self._recount:
+            asked.setdefault(account_id, set()).add(room_id)
+        for account_id, room_ids in islice(asked.items(), RECOUNTED_AT_ONCE):
+            keys = {(account_id, room_id) for room_id in room_ids}
             self._recount -= keys
             if self._connections.of_account(account_id):
                 try:
-                    await self._count(account_id)
+                    differs = await self._count(account_id)
                 except Busy:
                     self._recount |= keys
                     raise
-                changed.setdefault(account_id, set()).update(room_id for _, room_id in keys)
+                changed.setdefault(account_id, set()).update(room_ids | differs)
 
-    async def _count(self, account_id: str) -> None:
+    async def _count(self, account_id: str) -> set[str]:
+        """Asks the store; the rooms that differed from what was known here."""
         await self.flush()
         marks = self._marks.setdefault(account_id, {})
+        differs = set()
         for unread in await self._rooms.unread(account_id):
             room = self._registry.by_id(unread.room_id)
             if room is None:
@@ -221,18 +290,29 @@ class Unreads:
             if old is not None and old.read > unread.read_seq:
                 self._recount.add((account_id, room_id))  # read further meanwhile
                 continue
-            if old is not None or unread.read_seq or unread.count or unread.mentions:
+            if old is not None and (old.count, old.mentions) != (unread.count, unread.mentions):
+                differs.add(room_id)
+            if old is not None and old.read < unread.read_seq and self._broker is not ALONE:
+                self._move(account_id, room, old, unread.read_seq)  # on another node, which was not heard
+            coming = unread.head > room.seq or room_id in self._news  # what will come is counted in part
+            if old is not None or coming or unread.read_seq or unread.count or unread.mentions:
                 marks[room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
+        return differs
 
-    def _tell(self, connection: Connection, marks: Mapping[str, _Mark]) -> None:
-        """With one send, however many rooms it does not follow."""
+    def _tell(
+        self, connection: Connection, marks: Mapping[str, _Mark], known: dict[tuple[str, int, int], bytes]
+    ) -> None:
+        """With one send, however many rooms it does not follow. `known`: frames that others got just now."""
         frames = []
         for room_id, mark in marks.items():
             room = self._registry.by_id(room_id)
             if room is None or room.info.archived or room.info.slug in connection.cursors:
                 continue
             if room.info.kind == "public" or connection.account.id in room.members:
-                frames.append(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
+                key = room.info.slug, mark.count, mark.mentions
+                if key not in known:
+                    known[key] = event_frame(UnreadFrame(*key))
+                frames.append(known[key])
         if frames:
             connection.tell(b"".join(frames))
 

@@ -203,6 +203,48 @@ def test_sessions_past_their_end_go_with_the_next_sign_in(place: Place) -> None:
     run(place, scenario)
 
 
+def test_living_sessions_and_some_accounts_are_found_together_however_many(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        for number, name in enumerate(("ann", "ann", "bob")):
+            await accounts.open_session(session(name, number), f"hash {number}")
+        await accounts.set_disabled("id-bob", True)
+        await accounts.end_sessions("id-ann", only="session-1")
+        asked = [f"session-{number}" for number in range(1_200)]
+        living = await accounts.living(asked)
+        assert {key: (found.name, found.disabled) for key, found in living.items()} == {
+            "session-0": ("ann", False),
+            "session-2": ("bob", True),
+        }
+        some = await accounts.some(["id-bob", *(f"id-{number}" for number in range(1_200)), "id-ann"])
+        assert sorted(some, key=lambda one: one.name) == [living["session-0"], living["session-2"]]
+        assert await accounts.living([]) == {} and await accounts.some([]) == []
+
+    run(place, scenario)
+
+
+def test_a_replaced_token_is_known_until_it_is_forgotten_or_the_session_ends(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        await accounts.open_session(session("ann", 1), "first")
+        assert not await accounts.renew_session("session-1", "wrong", "second", now_ms=NOW)
+        assert await accounts.replaced_session("wrong") is await accounts.replaced_session("first") is None
+        assert await accounts.renew_session("session-1", "first", "second", now_ms=NOW + 5)
+        assert not await accounts.renew_session("session-1", "first", "third", now_ms=NOW + 6)
+        found = await accounts.session("second")
+        assert found is not None and await accounts.session("first") is None
+        assert await accounts.replaced_session("first") == (*found, NOW + 5)
+        assert await accounts.replaced_session("second") is None
+        await accounts.forget_replaced(["nobody's", "first"])
+        assert await accounts.replaced_session("first") is None
+        assert await accounts.session("second") == found
+        assert await accounts.renew_session("session-1", "second", "third", now_ms=NOW + 7)
+        await accounts.end_sessions("id-ann")
+        assert await accounts.replaced_session("second") is await accounts.session("third") is None
+
+    run(place, scenario)
+
+
 def test_a_one_time_token_is_good_once(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts

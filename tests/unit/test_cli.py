@@ -48,9 +48,9 @@ def test_no_command_serves_with_the_environment(
 def test_every_setting_has_the_flag_of_the_table(seen: list[Settings]) -> None:
     values = {"--allowed-origins": "https://a", "--address": "::1", "--trusted-proxies": "::1", "--data": "x"}
     values |= {"--database": "sqlite:///x.db", "--registration": "open", "--port": "1"}
-    values |= {"--edit-history": "on"}
+    values |= {"--edit-history": "on", "--redis": "redis://h", "--loop": "uvloop"}
     for setting in SETTINGS:
-        if setting.flag and setting.flag != "--redis":
+        if setting.flag:
             text = values.get(setting.flag, "3")
             assert cli.main([setting.flag, text]) == 0
             assert getattr(seen.pop(), setting.name) == setting.parse(text)
@@ -106,7 +106,7 @@ def test_version_is_that_of_the_package() -> None:
         (["--trusted-proxies", "300.0.0.1"], "CHAT_TRUSTED_PROXIES (--trusted-proxies): '300.0.0.1' is not"),
         (["--registration", "all"], "CHAT_REGISTRATION (--registration): 'all' is none of"),
         (["--database", "postgresql://u@h"], "DATABASE_URL (--database): a database is needed, such as"),
-        (["--redis", "redis://h"], "Redis is not supported in this version yet"),
+        (["--redis", "http://h"], "REDIS_URL (--redis): Redis's URL begins with redis://"),
         (["--cookie-secret", "x" * 40], "There is no flag --cookie-secret"),
         (["dance"], "invalid choice: 'dance'"),
         (["user"], "required: ACTION"),

@@ -24,7 +24,21 @@ FACTS = {
     "ports",
     "service_urls",
 }
-TOP = {"app", "cli", "commands", "maintenance", "smoke", "__main__", "loop"}
+TOP = {
+    "app",
+    "cli",
+    "commands",
+    "smoke",
+    "__main__",
+    "loop",
+    "listening",
+    "worker",
+    "children",
+    "supervisor",
+    "nodes",
+    "parts",
+    "maintenance",
+}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

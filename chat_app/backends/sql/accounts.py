@@ -38,6 +38,11 @@ class SqlAccounts:
         """Every account by name."""
         return await self._read(people.everybody)
 
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are."""
+        wanted = list(account_ids)
+        return await self._read(lambda connection: people.some(connection, wanted))
+
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`."""
         return await self._read(
@@ -129,11 +134,20 @@ class SqlAccounts:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
         return await self._write(lambda connection: sessions.end(connection, account_id, only=only, but=but))
 
-    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str, *, now_ms: int) -> bool:
         """Another token in place of the old one. False, and nothing changed, when it is no longer that."""
         return await self._write(
-            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash)
+            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash, now_ms)
         )
+
+    async def replaced_session(self, token_hash: str) -> tuple[Session, Account, int] | None:
+        """The session whose token was this one before, its account, and when it was replaced."""
+        return await self._read(lambda connection: sessions.by_replaced(connection, token_hash))
+
+    async def forget_replaced(self, token_hashes: Collection[str]) -> None:
+        """These tokens, which were replaced, are no longer any session's."""
+        given = list(token_hashes)
+        await self._write(lambda connection: sessions.forget_replaced(connection, given))
 
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""
