@@ -24,10 +24,12 @@ LONGEST_PAUSE_SECONDS = 30.0
 """Before a process that died is started again; the pause doubles from one to the other."""
 STEADY_SECONDS = 60.0
 """Who lived as long begins with the first pause."""
-SHARED_SECONDS = 20.0
+SHARED_SECONDS = 3.0
 """In this time every process has been told to end, the next one as soon as the one before has ended."""
-END_SECONDS = 30.0
-"""A process that was told to end (it takes 25 s at most) is killed after it. 50 s in all."""
+END_SECONDS = 26.0
+"""A process that was told to end (it takes 25 s at most) is killed after it. 29 s in all."""
+LEAVE_SECONDS = 30.0
+"""The same for one that first answers who was accepted."""
 ANSWER_SECONDS = 10.0
 """A command waits so long for a process that takes it."""
 METRICS_SECONDS = 2.0
@@ -192,7 +194,7 @@ class Supervisor:
                     return  # the others stay as they are
                 slot.child = new
                 old.order("leave")
-                await old.ended(END_SECONDS)
+                await old.ended(LEAVE_SECONDS)
                 self._tell_end(slot, old)
         log_event(_log, "processes.replaced")
 

@@ -44,10 +44,11 @@ def missing_redis() -> str | None:
 
 class PostgreSQL:
     """A PostgreSQL server. It refuses to run as root, so as root it runs as `postgres`, in a folder that this
-    user can reach: pytest's own are closed to others.
+    user can reach: pytest's own are closed to others. `options` are settings of it besides those of `start`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **options: str) -> None:
+        self._options = options
         programs = postgresql_programs()
         assert programs is not None
         self._programs = programs
@@ -66,6 +67,12 @@ class PostgreSQL:
         self._run("initdb", "-D", str(self._data), "-U", "roomlog", "-A", "trust", "-E", "UTF8",
                   "--locale=C.UTF-8", "--no-sync", "--no-instructions")  # fmt: skip
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process whose children are all others."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -88,7 +95,8 @@ class PostgreSQL:
     def start(self) -> None:
         """Returns once it takes connections."""
         options = {"fsync": "off", "max_connections": "200", "listen_addresses": "127.0.0.1",
-                   "unix_socket_directories": "", "shared_buffers": "64MB"}  # fmt: skip
+                   "unix_socket_directories": "", "shared_buffers": "64MB",
+                   **self._options}  # fmt: skip
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "postgresql.log").open("ab") as log:
             self._process = subprocess.Popen(

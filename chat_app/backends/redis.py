@@ -55,7 +55,7 @@ class RedisBroker:
         self._metrics = BrokerMetrics(metrics.registry)
         self._lines = Lines(url, reply_seconds=intervals.reply_seconds)
         self._keeper = Keeper(
-            self._lines.client,
+            self._lines,
             prefix=self._channel,
             node_id=self.node_id,
             intervals=intervals,
@@ -98,15 +98,17 @@ class RedisBroker:
         self.up = False
         if self._probing is not None:
             self._probing.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for work in (self._tell_last, self._keeper.remove, self._lines.close):
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
+                task.cancel()  # once more where a library swallowed it
+            await asyncio.wait(running, timeout=0.05)
+        for work in (self._tell_last, self._keeper.remove):
             try:
-                async with asyncio.timeout(CLOSE_SECONDS / 3):
+                async with asyncio.timeout(CLOSE_SECONDS / 2):
                     await work()
             except AWAY:
                 pass  # then the life of the keys runs out
+        await self._keeper.close()
 
     async def _tell_last(self) -> None:
         line = self._lines.line()

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import msgspec
-from redis.asyncio import Redis
 
-from chat_app.backends.redis_line import AWAY, Intervals
+from chat_app.backends.redis_line import AWAY, Intervals, Lines
 from chat_app.backends.redis_people import PeopleKeys, Rooms
 
 
@@ -22,14 +21,18 @@ class Keeper:
 
     def __init__(
         self,
-        client: Redis,
+        lines: Lines,
         *,
         prefix: str,
         node_id: str,
         intervals: Intervals,
         on_counted: Callable[[Mapping[str, int]], None],
     ) -> None:
-        self._keys = PeopleKeys(client, prefix=prefix, node_id=node_id, life_seconds=intervals.life_seconds)
+        self._writing, self._reading = lines.line(), lines.line()
+        self._reads = asyncio.Lock()
+        self._keys = PeopleKeys(
+            self._writing, prefix=prefix, node_id=node_id, life_seconds=intervals.life_seconds
+        )
         self._intervals = intervals
         self._on_counted = on_counted
         self._people: tuple[int, Rooms] = (0, {})
@@ -61,8 +64,8 @@ class Keeper:
     async def read(self, node_id: str) -> tuple[int, dict[str, dict[str, str]]] | None:
         """The people of a node; None when it is gone, Redis is away, or they cannot be read."""
         try:
-            async with asyncio.timeout(2 * self._intervals.reply_seconds):
-                return await self._keys.read(node_id)
+            async with self._reads:
+                return await self._keys.read(self._reading, node_id)
         except (*AWAY, msgspec.DecodeError, ValueError):  # perhaps those of a newer version
             return None
 
@@ -74,11 +77,10 @@ class Keeper:
             self._stale.clear()
             anew, self._anew = self._anew, False
             try:
-                async with asyncio.timeout(4 * intervals.reply_seconds):
-                    await self._keys.write(*self._people, anew=anew)
-                    if anew or self._census_due or loop.time() >= renewal:
-                        await self._count_nodes()
-                        renewal = loop.time() + intervals.renew_seconds
+                await self._keys.write(*self._people, anew=anew)
+                if anew or self._census_due or loop.time() >= renewal:
+                    await self._count_nodes()
+                    renewal = loop.time() + intervals.renew_seconds
             except AWAY:
                 self._anew = True
                 renewal = loop.time() + intervals.probe_seconds
@@ -86,6 +88,11 @@ class Keeper:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(renewal):
                     await self._stale.wait()
+
+    async def close(self) -> None:
+        """Nobody waits for Redis."""
+        await self._writing.drop()
+        await self._reading.drop()
 
     async def _count_nodes(self) -> None:
         self._census_due = False

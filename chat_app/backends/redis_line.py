@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio import Connection
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -34,28 +35,40 @@ class Intervals:
     gather_seconds: float = 0.5
     """For people who come and go together to be written together."""
     renew_seconds: float = 5.0
-    life_seconds: float = 15.0
-    """Of a node that no longer says that it lives."""
+    life_seconds: float = 12.0
+    """Of a node that no longer says that it lives. The others look every `renew_seconds`, and within 20 s it
+    is to be gone from their lists, even if it said so just before.
+    """
 
 
 INTERVALS = Intervals()
 
 
 class Line:
-    """One connection for one task, opened when it is used first and again after `drop`."""
+    """One connection for one task at a time, opened when it is used first and again after `drop`."""
 
     def __init__(self, connection: AbstractConnection, reply_seconds: float) -> None:
         self._connection = connection
         self._reply_seconds = reply_seconds
 
-    async def ask(self, *command: str | bytes) -> object:
-        """The answer to a command. Raises AWAY."""
-        if not self._connection.is_connected:
-            async with asyncio.timeout(2 * self._reply_seconds):  # to connect, and to sign in
-                await self._connection.connect()  # type: ignore[no-untyped-call]
-        async with asyncio.timeout(self._reply_seconds):
-            await self._connection.send_command(*command)
-            return await self._connection.read_response()
+    async def ask(self, *command: str | bytes | int) -> object:
+        """The answer to a command. Raises AWAY, and has dropped the line then."""
+        (answer,) = await self.ask_all([command])
+        return answer
+
+    async def ask_all(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[object]:
+        """The answers to commands that go out together. Raises AWAY for the first one that fails."""
+        connection = self._connection
+        try:
+            if not connection.is_connected:
+                async with asyncio.timeout(2 * self._reply_seconds):  # to connect, and to sign in
+                    await connection.connect()  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self._reply_seconds):
+                await connection.send_packed_command(connection.pack_commands(commands))
+                return [await connection.read_response() for _ in commands]
+        except BaseException:
+            await self.drop()  # what was not read would be taken for the next answer
+            raise
 
     async def read(self) -> list[Any]:
         """What a subscription brings next, however long it takes. Raises AWAY when the connection ends."""
@@ -67,19 +80,17 @@ class Line:
 
 
 class Lines:
-    """Where the connections come from. Who uses `client` has a clock of its own.
-
-    Raises ValueError, without the URL, when that cannot be used.
-    """
+    """Where the lines come from. Raises ValueError, without the URL, when that cannot be used."""
 
     def __init__(self, url: str, *, reply_seconds: float) -> None:
         self._reply_seconds = reply_seconds
-        options: dict[str, Any] = dict(parse_url(url))
-        kind = options.pop("connection_class", Connection)
-        options.pop("retry_on_error", None)
-        options |= {  # whatever the URL says: the broker relies on these
+        self._options: dict[str, Any] = dict(parse_url(url))
+        self._kind: type[AbstractConnection] = self._options.pop("connection_class", Connection)
+        for pool_option in ("max_connections", "timeout", "retry_on_error"):
+            self._options.pop(pool_option, None)
+        self._options |= {  # whatever the URL says: the broker relies on these
             # redis-py's own would make a task for each command, and `asyncio.wait_for` of Python 3.11 may
-            # swallow that it is cancelled
+            # swallow that it is cancelled: `Line` has a clock of its own
             "socket_timeout": None,
             "socket_connect_timeout": reply_seconds,
             "retry": Retry(NoBackoff(), 0),
@@ -89,17 +100,11 @@ class Lines:
             "protocol": 2,
             "driver_info": None,
         }
-        self._pool = ConnectionPool(connection_class=kind, **options)
         try:
             self.line()
         except TypeError:
             raise ValueError("one of its options is unknown") from None
-        self.client = Redis(connection_pool=self._pool)
 
     def line(self) -> Line:
-        """A new connection, not opened yet."""
-        return Line(self._pool.make_connection(), self._reply_seconds)  # type: ignore[no-untyped-call]
-
-    async def close(self) -> None:
-        """Closes those of `client`."""
-        await self._pool.disconnect()
+        """A new one, not opened yet."""
+        return Line(self._kind(**self._options), self._reply_seconds)

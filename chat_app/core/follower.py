@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from chat_app.core import room_limits as limits
 from chat_app.core.chat import Chat
 from chat_app.core.management import Management
-from chat_app.core.rooms import RESUME_LIMIT, WAITING_CHANGES, Registry, Room, Tasks
+from chat_app.core.rooms import Registry, Room, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.errors import ChatError
 from chat_app.logs import log_event
@@ -71,6 +72,7 @@ class Follower:
         self._misses: dict[tuple[str, str], float] = {}
         self._asking = 0
         self._notifies_due = 0.0
+        self._late = False
         registry.elsewhere = self
 
     # -- what other nodes tell --------------------
@@ -83,7 +85,7 @@ class Follower:
             return
         self.look_up(change.room_id)
         waiting = self._looking[change.room_id]
-        if len(waiting) < WAITING_CHANGES:
+        if len(waiting) < limits.WAITING_CHANGES:
             waiting.append(change)
 
     def look_up(self, room_id: str) -> None:
@@ -123,8 +125,9 @@ class Follower:
             self._wake.clear()
             try:
                 await self.compare()
+                self._late = False
             except Exception as error:  # whatever the store has: the next comparison finds it well again
-                log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+                self._say_late(error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(COMPARE_SECONDS if self._up else AWAY_SECONDS):
                     await self._wake.wait()
@@ -175,7 +178,7 @@ class Follower:
             if state is not None:
                 self._add(state)
         except ChatError as error:
-            log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+            self._say_late(error)
         finally:
             waiting = self._looking.pop(room_id)
         if self._registry.by_id(room_id) is not None:
@@ -188,6 +191,12 @@ class Follower:
             self._management.tell(room)
             if room.seq:
                 self._unreads.recount(room)
+
+    def _say_late(self, error: Exception) -> None:
+        """Once, until a comparison succeeds."""
+        if not self._late:
+            log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+        self._late = True
 
     # -- healing --------------------
 
@@ -214,7 +223,7 @@ class Follower:
                         break
             known = True
         except ChatError as error:
-            log_event(_log, "follower.late", level=logging.WARNING, reason=type(error).__name__)
+            self._say_late(error)
         finally:
             del self._healing[room.info.id]
             room.answer(room.take_ahead(), known=known)
@@ -244,7 +253,7 @@ class Follower:
             for message in page.messages:
                 found.pop(message.id, None)  # a later page knows it better
                 found[message.id] = message
-            if page.seq - room.seq > RESUME_LIMIT:
+            if page.seq - room.seq > limits.RESUME_LIMIT:
                 await self._begin_anew(room)
                 return
             if not page.more:

@@ -1,4 +1,4 @@
-"""A new name of somebody in a message that memory holds: `rooms.py` asks, so that it is as from the store."""
+"""A new name of somebody in a message that memory holds: `ring.py` asks, so that it is as from the store."""
 
 from __future__ import annotations
 

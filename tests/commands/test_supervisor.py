@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from chat_app import supervisor
-from chat_app.children import NotTaken
+from chat_app.children import NotTaken, own_command
 from chat_app.data_folder import DataLock, ensure_data
 from chat_app.settings import SettingsError, load
 from chat_app.supervisor import Supervisor
@@ -135,6 +135,17 @@ def test_a_process_that_is_killed_comes_back_and_nobody_was_refused(tmp_path: Pa
             await all_.until(lambda: len(all_.noted("serves")) == 4)
             assert {await all_.asked() for _ in range(100)} == set(all_.noted("serves")) - {victim}
             assert len(all_.noted("setup")) == 1, "a link that was printed stays good"
+
+    played(scenario())
+
+
+def test_a_process_that_somebody_ends_is_replaced_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with several(tmp_path) as all_:
+            victim = all_.noted("serves")[2]
+            os.kill(victim, signal.SIGTERM)
+            await all_.until(lambda: len(all_.noted("serves")) == 4)
+            assert all_.noted("drained") == [victim]
 
     played(scenario())
 
@@ -341,6 +352,14 @@ def test_its_port_is_refused_to_others(tmp_path: Path) -> None:
             assert caught.value.errno == errno.EADDRINUSE
 
     played(scenario())
+
+
+def test_processes_are_started_as_the_supervisor_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["run.py", "--processes", "3"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    assert own_command() == (sys.executable, str(Path.cwd() / "run.py"))
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", object())
+    assert own_command() == (sys.executable, "-m", "chat_app")
 
 
 @pytest.mark.parametrize("text", ["5", "a,b", "0,1", "98,99", "3,4,5"])

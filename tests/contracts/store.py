@@ -31,6 +31,11 @@ class Place(NamedTuple):
     def url(self) -> str:
         return self.postgresql or f"sqlite:///{self.folder / 'chat.db'}"
 
+    @property
+    def name(self) -> str:
+        """Of the database in PostgreSQL."""
+        return self.url.rpartition("/")[2]
+
 
 def account(name: str, role: Role = "member", *, disabled: bool = False) -> Account:
     return Account(f"id-{name}", name, name.casefold(), role, disabled, NOW)

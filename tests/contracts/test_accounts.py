@@ -159,6 +159,23 @@ def test_a_session_comes_with_its_account(place: Place) -> None:
     run(place, scenario)
 
 
+def test_the_living_ones_of_many_sessions_come_with_their_accounts_as_they_are(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        for name, number in (("ann", 1), ("ann", 2), ("bob", 3)):
+            await accounts.open_session(session(name, number), f"digest-{number}")
+        await accounts.end_sessions("id-ann", only="session-1")
+        await accounts.set_disabled("id-bob", True)
+        asked = [f"session-{number}" for number in range(2_000)]  # more than go into one statement
+        assert await accounts.living(asked) == {
+            "session-2": account("ann"),
+            "session-3": account("bob", disabled=True),
+        }
+        assert await accounts.living([]) == {}
+
+    run(place, scenario)
+
+
 def test_sessions_end_one_all_or_all_others(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts

@@ -14,7 +14,7 @@ from chat_app.models import Committed
 from tests.faults.proxy import Fate, Proxy
 from tests.services import PostgreSQL
 
-from .store import Place, Store, held, opened_with_people, run
+from .store import Place, Store, held, opened, opened_with_people, run
 
 Result = Committed | ChatError
 
@@ -24,11 +24,6 @@ async def until(server: PostgreSQL, question: str) -> None:
     async with asyncio.timeout(10):
         for _ in iter(partial(server.sql, question), "1"):
             await asyncio.sleep(0)
-
-
-def name_of(place: Place) -> str:
-    assert place.postgresql is not None
-    return place.postgresql.rpartition("/")[2]
 
 
 async def once(store: Store, nonce: str, *, seq: int) -> None:
@@ -42,7 +37,7 @@ async def once(store: Store, nonce: str, *, seq: int) -> None:
 
 
 def test_a_backend_that_is_ended_while_it_stores(shared: Place, postgresql: PostgreSQL) -> None:
-    waiting = f"FROM pg_stat_activity WHERE datname = '{name_of(shared)}' AND wait_event_type = 'Lock'"
+    waiting = f"FROM pg_stat_activity WHERE datname = '{shared.name}' AND wait_event_type = 'Lock'"
 
     async def scenario(store: Store) -> None:
         await store.post("ann", "before")
@@ -59,7 +54,7 @@ def test_a_backend_that_is_ended_while_it_stores(shared: Place, postgresql: Post
 
 def test_a_backend_that_is_ended_in_mid_commit(shared: Place, postgresql: PostgreSQL) -> None:
     """A trigger that runs at the commit waits for a lock, and so does the commit."""
-    name = name_of(shared)
+    name = shared.name
     postgresql.sql(
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$; "
@@ -100,7 +95,7 @@ def test_a_commit_of_which_nobody_hears(
     async def scenario() -> None:
         async with Proxy(lambda: ("127.0.0.1", postgresql.port), fate) as proxy:
             host, port = proxy.address
-            through = Place(shared.folder, f"postgresql://roomlog@{host}:{port}/{name_of(shared)}")
+            through = Place(shared.folder, f"postgresql://roomlog@{host}:{port}/{shared.name}")
             async with opened_with_people(through) as store:
                 with monkeypatch.context() as patch:
                     patch.setattr(postgresql_writer, "reach", lambda point: silence(point))
@@ -222,3 +217,41 @@ def test_big_numbers_and_many_ids(shared: Place) -> None:
         assert (await store.rooms.unread("id-ann"))[0].read_seq == 2**60
 
     run(shared, scenario)
+
+
+def test_closing_ends_on_a_line_that_is_half_open(
+    shared: Place, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything under way waits once for its time to pass, nothing for a farewell."""
+    monkeypatch.setattr(postgresql_connections, "COMMAND_SECONDS", 1.0)
+    fates: list[Fate] = []
+
+    def fate() -> Fate:
+        fates.append(Fate(swallow_to_client_after_bytes=0) if silent else Fate())
+        return fates[-1]
+
+    silent = False
+    results: list[Result] = []
+
+    async def scenario() -> None:
+        nonlocal silent
+        async with Proxy(lambda: ("127.0.0.1", postgresql.port), fate) as proxy:
+            host, port = proxy.address
+            through = Place(shared.folder, f"postgresql://roomlog@{host}:{port}/{shared.name}")
+            store = await opened(through)
+            await asyncio.gather(*(store.rooms.heads() for _ in range(10)))
+            silent = True
+            for line in fates:
+                line.swallow_to_client_after_bytes = 0
+            for number in range(1000):
+                store.history.submit(store.post_of("ann", str(number)), results.append)
+            lobby = store.lobby.id
+            asked = [asyncio.create_task(store.rooms.set_notify("id-ann", lobby, "all")) for _ in range(20)]
+            await asyncio.sleep(0)
+            started = time.monotonic()
+            await store.database.close()
+            assert time.monotonic() - started < 10
+            assert [type(result) for result in results] == [Busy] * 1000
+            assert {type(error) for error in await asyncio.gather(*asked, return_exceptions=True)} == {Busy}
+
+    asyncio.run(scenario())

@@ -3,7 +3,7 @@
 import pytest
 
 from chat_app.errors import ChatError
-from chat_app.models import RoomSurvey, Unread
+from chat_app.models import Manage, RoomSurvey, Unread
 
 from .store import NOW, Place, Store, run
 
@@ -113,5 +113,33 @@ def test_what_somebody_wants_to_be_notified_of_is_kept_by_room_and_account(place
             ops.id: {"id-ann": "nothing", "id-bob": "mentions"},
             store.lobby.id: {"id-ann": "nothing"},
         }
+
+    run(place, scenario)
+
+
+def test_heads_are_told_of_all_rooms_at_once(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        ops = await store.rooms.create("ops", "Ops", account_id="id-ann", now_ms=NOW, kind="private")
+        message = await store.post("ann", "one")
+        await store.edit(message, "ann", "two")
+        await store.post("ann", "one", room_id=ops.id)
+        assert await store.rooms.heads() == {store.lobby.id: 2, ops.id: 1}
+
+    run(place, scenario)
+
+
+def test_one_room_is_told_with_its_members_and_what_they_chose(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        ops = await store.rooms.create("ops", "Ops", account_id="id-ann", now_ms=NOW, kind="private")
+        added = Manage("added", "n", ops.id, "id-ann", "ann", NOW, account_id="id-bob")
+        changed = (await store.store(added)).room
+        await store.rooms.set_notify("id-bob", ops.id, "nothing")
+        await store.rooms.set_notify("id-bob", store.lobby.id, "all")
+        found = await store.rooms.one(room_id=ops.id)
+        assert found is not None and found == await store.rooms.one(slug="ops")
+        assert (found.info, found.notifies) == (changed, {"id-bob": "nothing"})
+        assert [(member.name, member.manager) for member in found.members] == [("ann", True), ("bob", False)]
+        for nothing in ({"room_id": "no-room"}, {"slug": "no-room"}):
+            assert await store.rooms.one(**nothing) is None
 
     run(place, scenario)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat_app.core import follower, rooms
+from chat_app.core import follower, room_limits
 from chat_app.errors import Busy, NotFound
 from chat_app.hints import Changed, NotifySet, ReadTo, RoomMade
 
@@ -173,7 +173,7 @@ def test_more_than_a_page_of_history_goes_on_without_a_live_frame_between(tmp_pa
     async def scenario(world: World) -> None:
         a, b = world.nodes
         ann = await world.member("ann", a)
-        crowd = [await world.member(f"m{n}", b) for n in range(rooms.SLICE_SOCKETS + 20)]
+        crowd = [await world.member(f"m{n}", b) for n in range(room_limits.SLICE_SOCKETS + 20)]
         ann.say("zero")
         await world.at_rest()
         zero = ann.tapes["lobby"].steps[-1].messages[0]["id"]
@@ -200,7 +200,7 @@ def test_who_is_over_a_thousand_behind_is_reset(tmp_path: Path) -> None:
         ann.say("zero")
         await world.at_rest()
         world.air.loses = lambda sender, receiver: True
-        for n in range(rooms.RESUME_LIMIT + 1):
+        for n in range(room_limits.RESUME_LIMIT + 1):
             ann.say(f"text {n}")
         await world.stored()
         await b.follower.compare()
@@ -235,7 +235,7 @@ def test_a_room_that_nobody_follows_here_moves_its_head(tmp_path: Path) -> None:
 def test_what_waits_is_bounded_and_what_finds_no_place_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "WAITING_CHANGES", 3)
+    monkeypatch.setattr(room_limits, "WAITING_CHANGES", 3)
 
     async def scenario(world: World) -> None:
         a, b = world.nodes
@@ -625,6 +625,34 @@ def test_what_was_read_on_another_node_is_read_here(tmp_path: Path) -> None:
         await b.unreads.tick()
         assert other.of("read")[-1]["seq"] == 3
         assert unread(other.of("unread")) == (0, 0)
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_the_store_counted_before_it_was_heard_of_counts_once(tmp_path: Path, deleted: bool) -> None:
+    async def scenario(world: World) -> None:
+        a, b = world.nodes
+        ann, bob = await world.member("ann", a), await world.member("bob")
+        ann.say("one")
+        await world.at_rest()
+        world.air.loses = lambda sender, receiver: True
+        ann.say("two")
+        ann.say("three")
+        await world.stored()
+        await world.until(lambda: len(ann.of("ack")) == 3)
+        bob.connect(b)
+        await b.unreads.opened(bob.connection)
+        assert unread(bob.of("unread")) == (3, 0)
+        if deleted:
+            ann.send(type="delete", id=ann.of("ack")[1]["id"])
+            await world.stored()
+        else:
+            bob.send(type="read", seq=1)  # all that this node knows of
+        await b.follower.compare()
+        await world.at_rest()
+        await b.unreads.tick()
+        assert unread(bob.of("unread")) == (2, 0)
 
     run(tmp_path, scenario)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chat_app.core import rooms
+from chat_app.core import room_limits
 from chat_app.core.rooms import Room, follow, unfollow
 from chat_app.models import Page
 
@@ -53,7 +53,7 @@ def test_what_is_posted_before_the_loading_begins_is_resumed_once() -> None:
 def test_what_overran_the_ring_while_it_was_loaded_is_read_from_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rooms, "RING_ENTRIES", 4)
+    monkeypatch.setattr(room_limits, "RING_ENTRIES", 4)
     store = Interrupted(3)
 
     async def scenario(room: Room, store: MemoryHistory) -> None:
@@ -127,7 +127,7 @@ def test_a_page_of_changes_is_no_larger_than_what_a_socket_is_handed_at_once(
     for n in range(300):
         store.change("message", f"m{n}", "x" * 4_000)
     if not from_ring:
-        monkeypatch.setattr(rooms, "RING_ENTRIES", 4)
+        monkeypatch.setattr(room_limits, "RING_ENTRIES", 4)
 
     async def scenario(room: Room, store: MemoryHistory) -> None:
         first, _ = connect("first")

@@ -84,6 +84,7 @@ class Running:
         self.data = data
         self.cookies = cookies
         self.server: Server | None = None
+        self._starting: Server | None = None
         self.port = 1  # nobody listens there
         self.starts = 0
 
@@ -98,8 +99,9 @@ class Running:
         program: Sequence[str] = MODULE,
     ) -> None:
         server = Server(self.data, *NO_LIMITS, *flags, program=program, variables=variables)
+        self._starting = server
         await asyncio.to_thread(server.__enter__)
-        self.server, self.port = server, server.port
+        self.server, self.port, self._starting = server, server.port, None
         self.starts += 1
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
@@ -116,8 +118,9 @@ class Running:
         return code
 
     def close(self) -> None:
-        if self.server is not None and self.server.process.poll() is None:
-            self.server.stop(signal.SIGKILL)
+        for server in (self.server, self._starting):  # a test that fails may end in the middle of a start
+            if server is not None and server.process.poll() is None:
+                server.stop(signal.SIGKILL)
 
     # -- what the server shows --------------------
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from chat_app import __version__, cli, protocol
-from chat_app.core import rooms
+from chat_app.core import room_limits
 from chat_app.metrics import BrokerMetrics, Metrics
 from chat_app.settings import SETTINGS
 from chat_app.web.routes import ROUTES
@@ -91,7 +91,7 @@ def test_examples_of_the_protocol_follow_its_algorithm() -> None:
 
 def test_protocol_page_has_the_numbers_of_the_code() -> None:
     page = " ".join(text("docs/protocol.md").split())
-    assert f"over {rooms.RESUME_LIMIT:,} behind the head" in page
+    assert f"over {room_limits.RESUME_LIMIT:,} behind the head" in page
     backoff = text("static/js/net/backoff.js") + text("static/js/net/closing.js")
     assert (
         "BASE_MS = 500" in backoff and "CAP_MS = 10_000" in backoff and "RESTART_SPREAD_MS = 5_000" in backoff

@@ -36,6 +36,7 @@ TOP = {
     "children",
     "supervisor",
     "nodes",
+    "parts",
     "maintenance",
 }
 BELOW = {

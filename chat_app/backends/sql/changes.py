@@ -13,10 +13,11 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from chat_app.backends.sql.amendments import amend
 from chat_app.backends.sql.direct import driver_of, savepoint
-from chat_app.backends.sql.failures import is_conflict, is_storage_failure
+from chat_app.backends.sql.failures import is_conflict, is_storage_failure, kind_of
 from chat_app.backends.sql.management import manage
 from chat_app.backends.sql.pins import pin
 from chat_app.backends.sql.posts import store_posts
@@ -91,5 +92,8 @@ def _ends_transaction(error: Exception) -> bool:
 
 
 def _refused(error: Exception) -> ChatError:
-    log_event(_log, "database.change_refused", level=logging.ERROR, exc_info=error)
+    if isinstance(error, DBAPIError):
+        log_event(_log, "database.change_refused", level=logging.ERROR, error=kind_of(error))
+    else:
+        log_event(_log, "database.change_refused", level=logging.ERROR, exc_info=error)
     return ChatError("bad_request", "That could not be stored.")

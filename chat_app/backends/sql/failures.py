@@ -17,7 +17,7 @@ from sqlalchemy.exc import (
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _STATEMENT_ERRORS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-_STATEMENT_CLASSES = ("0A", "21", "22", "23", "42", "44")
+_STATEMENT_CLASSES = ("0A", "21", "22", "23", "42", "44", "54", "P0")
 """The first two characters of a SQLSTATE (PostgreSQL, appendix A) that speaks of the statement alone."""
 _CONFLICTS = ("40001", "40P01", "55P03")
 """Serialisation failure, deadlock, a lock that was not got in time: the transaction is undone."""
@@ -74,6 +74,13 @@ def describe(error: BaseException) -> str:
 def is_cancelled(error: BaseException) -> bool:
     """Whether PostgreSQL ended the statement since its time was over."""
     return _state(error) == "57014"
+
+
+def kind_of(error: DBAPIError) -> str:
+    """What was wrong with a statement, without the values that PostgreSQL's words, and its driver's, hold."""
+    state = _state(error)
+    cause = getattr(error.orig, "__cause__", None)
+    return describe(error) if state is None else f"{type(cause or error).__name__} ({state})"
 
 
 def _state(error: BaseException) -> str | None:

@@ -131,7 +131,7 @@ class PostgresqlWriter:
                     self._on_commit(time.perf_counter() - started, len(jobs))
             except TimeoutError:  # everybody waits for the database
                 _refuse(self._take(queue))
-            while queue and self._closing and self.failed:  # each further try would wait as long again
+            while queue and self._gives_up():
                 _refuse(self._take(queue))
         del self._rooms[room_id]
 
@@ -161,6 +161,8 @@ class PostgresqlWriter:
         try:
             async with self._slots:
                 self._waiting -= 1
+                if self._gives_up():
+                    raise Busy()
                 started = time.perf_counter()
                 result = await self._transact(function, None)
         except TimeoutError:
@@ -193,6 +195,10 @@ class PostgresqlWriter:
         reach("after-commit")
         self.failed = False
         return result
+
+    def _gives_up(self) -> bool:
+        """When it closes and the database is away, each further try would wait as long again."""
+        return self._closing and self.failed
 
     def _lost(self, error: BaseException) -> None:
         if not self.failed:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from chat_app.backends.sql import search_terms
 from chat_app.backends.sql.failures import is_cancelled
@@ -61,7 +60,7 @@ def find(
                 if len(hits) > limit:
                     break
             last = position
-    except DBAPIError as error:
+    except Exception as error:  # while rows are brought over it is the driver's own
         if not is_cancelled(error):
             raise
         walk.late = True
@@ -122,13 +121,13 @@ class _Walk:
 
     def _indexed(self) -> Iterator[_Candidate]:
         hashed = hashes(self._pieces)
-        upper = self._values["end"]
+        upper, statement = self._values["end"], _BY_POSITION
         for lower in self._bounds():
-            yield from self._rows(_BY_INDEX, pieces=hashed, low=lower, end=upper)
+            yield from self._rows(statement, pieces=hashed, low=lower, end=upper)
             if self.late:
                 return
             yield lower, "", None
-            upper = lower
+            upper, statement = lower, _BY_INDEX
 
     def _bounds(self) -> Iterator[int]:
         """Where the stretches begin, the newest one's first."""
@@ -188,12 +187,20 @@ _FRESH = (
     f"SELECT {{position}} AS position, messages.id, messages.text FROM {BEYOND} "
     "WHERE {position} >= :low AND {position} < :end AND {conditions} ORDER BY position DESC"
 )
+_WITHIN = "position >= :low AND position < :end"
+_HAS_PIECES = "pieces @> CAST(:pieces AS smallint[])"
+_FOUND = (
+    "SELECT found.position, messages.id, messages.text FROM found CROSS JOIN LATERAL "
+    "(SELECT * FROM messages WHERE messages.id = found.message_id LIMIT 1) AS messages "
+    "WHERE {conditions} ORDER BY found.position DESC"
+)
+_BY_POSITION = (
+    f"WITH near AS MATERIALIZED (SELECT * FROM messages_index WHERE {_WITHIN}), "
+    f"found AS MATERIALIZED (SELECT message_id, position FROM near WHERE {_HAS_PIECES}) {_FOUND}"
+)
 _BY_INDEX = (
     "WITH found AS MATERIALIZED (SELECT message_id, position FROM messages_index "
-    "WHERE pieces @> CAST(:pieces AS smallint[]) AND position >= :low AND position < :end) "
-    "SELECT found.position, messages.id, messages.text FROM found "
-    "JOIN messages ON messages.id = found.message_id "
-    "WHERE {conditions} ORDER BY found.position DESC"
+    f"WHERE {_HAS_PIECES} AND {_WITHIN}) {_FOUND}"
 )
 _FLOOR = (
     "SELECT {place} FROM {table} WHERE {place} >= :low AND {place} < :end "

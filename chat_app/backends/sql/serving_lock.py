@@ -19,6 +19,8 @@ from chat_app.backends.sql.failures import DatabaseError, describe
 from chat_app.backends.sql.postgresql_connections import connect
 from chat_app.logs import log_event
 
+START_SECONDS, START_PAUSE_SECONDS = 3.0, 0.2
+"""Whoever served before may be ending just now: a restart is not refused."""
 CHECK_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 GHOST_SECONDS = 5.0
@@ -46,8 +48,12 @@ class ServingLock:
 
     async def acquire(self) -> None:
         """Raises `DatabaseError` when another process has it, and what `connect` raises."""
-        if not await self._try():
-            raise DatabaseError(self._refusal)
+        clock = asyncio.get_running_loop().time
+        end = clock() + START_SECONDS
+        while not await self._try():
+            if clock() > end:
+                raise DatabaseError(self._refusal)
+            await asyncio.sleep(START_PAUSE_SECONDS)
         self._keeping = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
