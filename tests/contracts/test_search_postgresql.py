@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +23,8 @@ from .test_search import find, left, texts
 
 
 @pytest.fixture
-def place(postgresql: PostgreSQL, template: str, tmp_path: Path) -> Place:
-    name = postgresql.database().rpartition("/")[2]
-    postgresql.sql(f"DROP DATABASE {name}")
-    postgresql.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return Place(tmp_path, postgresql.url_of(name))
+def place(shared: Place) -> Place:
+    return shared
 
 
 def test_a_position_is_a_number_that_a_browser_can_hold() -> None:
