@@ -1,7 +1,9 @@
 """What the nodes of one installation tell each other: hints, whose loss loses nothing (docs/adr/0010).
 
 A node does a thing in the database first and tells it then; who misses it finds out by comparing with the
-database. `ports.Broker` carries them, `core/cluster.py` takes them.
+database. `ports.Broker` carries them, `core/cluster.py` takes them. Nodes of the previous version hear them
+during an upgrade: a new field has a default and changes nothing that an old one says, an unknown kind is
+skipped.
 """
 
 from __future__ import annotations

@@ -460,6 +460,20 @@ def test_what_cannot_be_read_is_counted_and_skipped(redis: Redis) -> None:
     play(scenario)
 
 
+def test_what_a_newer_version_adds_is_left_out(redis: Redis) -> None:
+    """Nodes of two versions tell each other during a rolling upgrade."""
+    newer = {"type": "room", "room_id": "r1", "colour": "blue"}
+
+    async def scenario(stage: Stage) -> None:
+        (bob,) = await stage.nodes(redis.url, 1)
+        async with client(redis) as administrator:
+            told = msgspec.msgpack.encode(("another", 0, [newer], "more"))
+            await administrator.publish("roomlog:0123456789abcdef", told)
+        await bob.heard.heard(RoomMade("r1"))
+
+    play(scenario)
+
+
 def test_what_a_receiver_cannot_bear_is_counted_and_costs_the_others_nothing(
     redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

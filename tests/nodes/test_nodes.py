@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chat_app.settings import SettingsError
 from tests.conftest import Client, Site
 from tests.nodes.conftest import Installation
 
@@ -198,3 +199,12 @@ async def test_a_node_starts_without_redis_and_finds_it_later(installation: Inst
     await starting
     await writer.say("with")
     assert (await reader.until("message"))["message"]["text"] == "with"
+
+
+@pytest.mark.gen_test
+async def test_a_redis_url_that_cannot_be_used_keeps_a_node_from_starting(installation: Installation) -> None:
+    with pytest.raises(SettingsError) as refused:
+        await installation.node(redis_url="redis://:hunter2@localhost?colour=blue")
+    assert str(refused.value) == "REDIS_URL (--redis) cannot be used: one of its options is unknown."
+    with pytest.raises(SettingsError, match=r"SQLite .* has one"):
+        await installation.node(database_url="sqlite:///chat.db")
