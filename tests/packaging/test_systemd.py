@@ -67,7 +67,7 @@ def test_it_keeps_its_data_where_systemd_lets_it_and_has_time_to_drain() -> None
     given = dict(pair.partition("=")[::2] for pair in one["Environment"].split())
     assert set(given) - {"PYTHONDONTWRITEBYTECODE"} <= {setting.variable for setting in SETTINGS}
     assert given["CHAT_DATA"] == f"/var/lib/{one['StateDirectory']}"
-    assert (one["KillMode"], one["TimeoutStopSec"], one["Restart"]) == ("mixed", "60", "on-failure")
+    assert (one["KillMode"], one["TimeoutStopSec"], one["Restart"]) == ("mixed", "35", "on-failure")
 
 
 @pytest.mark.parametrize(("processes", "ended"), [("", None), ("1", None), ("2", -signal.SIGHUP)])
