@@ -26,7 +26,7 @@ MODULES = (
 )  # fmt: skip
 TEST_MODULES = (
     *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "pytest_benchmark", "coverage",
-    "hypothesis", "playwright", "websockets", "mypy", "ruff", "bandit", "check_jsonschema",
+    "hypothesis", "playwright", "websockets", "mypy", "ruff", "bandit", "check_jsonschema", "uvloop",
 )  # fmt: skip
 
 _NETWORK_SIGNS = (

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,14 +67,16 @@ def test_it_keeps_its_data_where_systemd_lets_it_and_has_time_to_drain() -> None
     given = dict(pair.partition("=")[::2] for pair in one["Environment"].split())
     assert set(given) - {"PYTHONDONTWRITEBYTECODE"} <= {setting.variable for setting in SETTINGS}
     assert given["CHAT_DATA"] == f"/var/lib/{one['StateDirectory']}"
-    assert (one["KillMode"], one["TimeoutStopSec"], one["Restart"]) == ("mixed", "60", "on-failure")
+    assert (one["KillMode"], one["TimeoutStopSec"], one["Restart"]) == ("mixed", "35", "on-failure")
 
 
 @pytest.mark.parametrize(("processes", "ended"), [("", None), ("1", None), ("2", -signal.SIGHUP)])
 def test_reloading_is_for_several_processes(processes: str, ended: int | None) -> None:
     """A process alone knows no SIGHUP: it would be gone, and systemd would think that it was told to."""
     (line,) = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
-    main = subprocess.Popen(["sleep", "60"])
+    waits = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); print(flush=True); signal.pause()"
+    main = subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE)
+    assert main.stdout is not None and main.stdout.readline()
     variables = {**os.environ, "MAINPID": str(main.pid), "CHAT_PROCESSES": processes}
     done = subprocess.run(shlex.split(line.replace("$$", "$")), env=variables, check=False)
     try:
@@ -84,3 +87,4 @@ def test_reloading_is_for_several_processes(processes: str, ended: int | None) -
     finally:
         main.kill()
         main.wait()
+        main.stdout.close()
