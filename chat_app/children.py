@@ -67,7 +67,7 @@ class Child:
                     process_group=0,
                 )
             ours.setblocking(False)
-            reader, writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
+            reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LINE_LIMIT)
         except BaseException:
             ours.close()
             raise

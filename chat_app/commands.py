@@ -45,7 +45,7 @@ def _run(settings: Settings, worker: "Worker | None") -> int:
     from chat_app.metrics import Turns
 
     turns = Turns()
-    with asyncio.Runner(loop_factory=lambda: new_loop(turns)) as runner:
+    with asyncio.Runner(loop_factory=lambda: new_loop(turns, settings.loop)) as runner:
         runner.run(_serve(settings, turns) if worker is None else _serve_beside(settings, turns, worker))
     return 0
 

@@ -1,7 +1,8 @@
 """The event loop's selector: it measures every turn of the loop and bounds what one turn takes on.
 
 `commands.serve` makes the loop with it. A timer would see only what happens to fall on it; between two calls
-of `select` lies exactly what keeps everybody else waiting.
+of `select` lies exactly what keeps everybody else waiting. uvloop (`--loop uvloop`) has no selector: there a
+timer has to do, and nothing bounds a turn.
 """
 
 from __future__ import annotations
@@ -15,16 +16,39 @@ from contextlib import suppress
 from typing import Any
 
 from chat_app.metrics import Turns
+from chat_app.settings import SettingsError
 
 TURN_EVENTS = 16
 """Sockets served in a turn at most: 5,000 that connect at once, for 1 ms each, keep a timer or a flush
 waiting no longer. Asking the system again costs 0.2 µs an event.
 """
+LAG_STEP_SECONDS = 0.05
+"""Between two looks at the clock where turns cannot be measured."""
 
 
-def new_loop(turns: Turns) -> asyncio.AbstractEventLoop:
-    """A loop whose turns are told to `turns`."""
+def new_loop(turns: Turns, kind: str = "asyncio") -> asyncio.AbstractEventLoop:
+    """A loop whose turns are told to `turns`. Raises `SettingsError` for a uvloop that is not installed."""
+    if kind == "uvloop":
+        return _uvloop(turns)
     return asyncio.SelectorEventLoop(TurnSelector(turns) if hasattr(select, "epoll") else None)
+
+
+def _uvloop(turns: Turns) -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        raise SettingsError(
+            "CHAT_LOOP (--loop): uvloop is not installed; `pip install uvloop` into the same environment."
+        ) from None
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+
+    def look(due: float) -> None:
+        now = loop.time()
+        turns.observe(max(0.0, now - due))
+        loop.call_at(now + LAG_STEP_SECONDS, look, now + LAG_STEP_SECONDS)
+
+    loop.call_soon(look, loop.time())
+    return loop
 
 
 class TurnSelector(selectors.BaseSelector):

@@ -84,10 +84,9 @@ class Metrics:
         """Prometheus text."""
         return generate_latest(self.registry)
 
-    async def page(self) -> bytes:
-        """Prometheus text, of all processes where there are several."""
-        found = None if self.everybodys is None else await self.everybodys()
-        return self.render() if found is None else found
+    async def page(self) -> bytes | None:
+        """Prometheus text, of all processes where there are several; None when it cannot be had now."""
+        return self.render() if self.everybodys is None else await self.everybodys()
 
 
 class BrokerMetrics:

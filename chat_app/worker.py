@@ -74,7 +74,7 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         self._channel.setblocking(False)
-        self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=LINE_LIMIT)
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._channel, limit=LINE_LIMIT)
         self._start(self._read())
         return self
 

@@ -33,7 +33,10 @@ HEALED_AT_ONCE = 8
 PAGE_CHANGES = 500
 MISS_SECONDS = 1.0
 MISSES_LIMIT = 256
-"""Names asked for in vain within `MISS_SECONDS`; beyond them nobody asks, so that a scan stays cheap."""
+ACCOUNT_MISSES_LIMIT = 16
+"""Names asked for in vain within `MISS_SECONDS`, by all and by one account; beyond them the store is not
+asked, so that a scan stays cheap.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +159,10 @@ class Follower:
         now, key = self._monotonic(), (account_id, slug)
         while self._misses and next(iter(self._misses.values())) <= now:
             del self._misses[next(iter(self._misses))]
-        if key in self._misses or len(self._misses) + self._asking >= MISSES_LIMIT:
+        of_account = sum(one == account_id for one, _ in self._misses)
+        if key in self._misses or of_account >= ACCOUNT_MISSES_LIMIT:
+            return
+        if len(self._misses) + self._asking >= MISSES_LIMIT:
             return
         self._asking += 1
         try:

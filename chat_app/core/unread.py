@@ -47,9 +47,10 @@ class _Mark:
 class _News:
     """What came in a room between two ticks, so kept that counting for one account walks over none of it."""
 
-    __slots__ = ("by_author", "deleted", "named", "seqs", "upto")
+    __slots__ = ("by_author", "deleted", "first", "named", "seqs", "upto")
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.upto = 0
         self.seqs: list[int] = []
         self.by_author: dict[str, list[int]] = {}
@@ -57,7 +58,7 @@ class _News:
         self.deleted: list[Committed] = []
 
     def add(self, change: Committed) -> None:
-        self.upto = max(self.upto, change.seq)
+        self.first, self.upto = min(self.first, change.seq), max(self.upto, change.seq)
         if change.kind == "deleted":
             self.deleted.append(change)
         elif change.kind == "message" and change.message.notice is None:
@@ -67,8 +68,18 @@ class _News:
                 self.named.setdefault(account_id, []).append(change.seq)
 
     def count_in(self, mark: _Mark, account_id: str) -> tuple[bool, bool]:
-        """Brings a mark up to date: (whether its count changed, whether its mentions are uncertain now)."""
+        """Brings a mark up to date: (whether what is told changed, whether mentions are uncertain now)."""
         known, mark.upto = mark.upto, max(mark.upto, self.upto)
+        before = mark.count
+        if (
+            known < self.first > mark.read
+            and account_id not in self.by_author
+            and account_id not in self.named
+            and not self.deleted
+        ):  # somebody else's room goes on: by far the most there is to count
+            mark.count = min(COUNT_LIMIT, before + len(self.seqs))
+            return mark.count != before, False
+        mentions = mark.mentions
         after = max(mark.read, known)
         came = _beyond(self.seqs, after) - _beyond(self.by_author.get(account_id, ()), after)
         went = sum(
@@ -77,7 +88,8 @@ class _News:
         )
         mark.count = max(0, min(COUNT_LIMIT, mark.count + came) - went)
         mark.mentions = min(COUNT_LIMIT, mark.mentions + _beyond(self.named.get(account_id, ()), after))
-        return bool(came or went), bool(went and mark.mentions)
+        changed = mark.count != before or mark.mentions != mentions
+        return changed, bool(went and mark.mentions)
 
 
 def _beyond(seqs: Sequence[int], seq: int) -> int:
@@ -109,7 +121,7 @@ class Unreads:
             self._forget_absent(account_id)
             return
         marks = self._marks.get(account_id, {})
-        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions})
+        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions}, {})
 
     def closed(self, connection: Connection) -> None:
         """An account without connections is counted anew when it comes back."""
@@ -119,7 +131,7 @@ class Unreads:
         """A room changed; told in the order of its `seq`."""
         news = self._news.get(change.room_id)
         if news is None:
-            news = self._news[change.room_id] = _News()
+            news = self._news[change.room_id] = _News(change.seq)
         news.add(change)
 
     def leapt(self, room: Room, before: int, messages: Iterable[Message]) -> None:
@@ -191,10 +203,11 @@ class Unreads:
             await self._count_again(changed)
         except Busy:
             log_event(_log, "unread.late", level=logging.WARNING)
+        frames: dict[tuple[str, int, int], bytes] = {}
         for told, (account_id, room_ids) in enumerate(changed.items(), 1):
             marks = self._marks.get(account_id, {})
             for connection in list(self._connections.of_account(account_id)):
-                self._tell(connection, {key: marks[key] for key in room_ids if key in marks})
+                self._tell(connection, {key: marks[key] for key in room_ids if key in marks}, frames)
             if told % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -221,16 +234,21 @@ class Unreads:
         if not gathered:
             return
         counted = 0
+        by_id = self._registry.by_id
+        changed_rooms = [(room, news) for key, news in gathered.items() if (room := by_id(key)) is not None]
         for account_id, _ in self._connections.accounts():
             marks = self._marks.get(account_id)
-            for room_id, news in gathered.items():
-                room = self._registry.by_id(room_id)
-                if room is None or (room.info.kind != "public" and account_id not in room.members):
+            for room, news in changed_rooms:
+                room_id = room.info.id
+                if room.info.kind != "public" and account_id not in room.members:
                     continue
                 if marks is None:  # the store is being asked, perhaps as it was before these
                     self._recount.add((account_id, room_id))
                     continue
-                differs, uncertain = news.count_in(marks.setdefault(room_id, _Mark()), account_id)
+                mark = marks.get(room_id)
+                if mark is None:
+                    mark = marks[room_id] = _Mark()
+                differs, uncertain = news.count_in(mark, account_id)
                 if differs:
                     changed.setdefault(account_id, set()).add(room_id)
                 if uncertain:
@@ -281,15 +299,20 @@ class Unreads:
                 marks[room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
         return differs
 
-    def _tell(self, connection: Connection, marks: Mapping[str, _Mark]) -> None:
-        """With one send, however many rooms it does not follow."""
+    def _tell(
+        self, connection: Connection, marks: Mapping[str, _Mark], known: dict[tuple[str, int, int], bytes]
+    ) -> None:
+        """With one send, however many rooms it does not follow. `known`: frames that others got just now."""
         frames = []
         for room_id, mark in marks.items():
             room = self._registry.by_id(room_id)
             if room is None or room.info.archived or room.info.slug in connection.cursors:
                 continue
             if room.info.kind == "public" or connection.account.id in room.members:
-                frames.append(event_frame(UnreadFrame(room.info.slug, mark.count, mark.mentions)))
+                key = room.info.slug, mark.count, mark.mentions
+                if key not in known:
+                    known[key] = event_frame(UnreadFrame(*key))
+                frames.append(known[key])
         if frames:
             connection.tell(b"".join(frames))
 

@@ -63,8 +63,11 @@ class MetricsPage(OpsHandler):
         """The metrics."""
         if not (self._is_local() or self._has_token()):
             raise HTTPError(404)
+        page = await self.services.metrics.page()
+        if page is None:
+            raise HTTPError(503)
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(await self.services.metrics.page())
+        self.finish(page)
 
     def _is_local(self) -> bool:
         if any(name in self.request.headers for name in _FORWARDED):

@@ -87,6 +87,14 @@ def test_signals_end_the_server_cleanly(data: Path, number: signal.Signals) -> N
     assert not (data / "control.sock").exists()
 
 
+def test_all_of_it_works_with_uvloop(data: Path) -> None:
+    with Server(data, "--loop", "uvloop") as server:
+        assert smoke(server).returncode == 0
+        assert "chat_loop_lag_seconds_count" in server.get("/metrics")
+        assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
 def test_smoke_tells_success_and_failure(data: Path) -> None:
     with Server(data) as server:
         done = smoke(server)

@@ -72,9 +72,12 @@ def on(data: Path, variables: Mapping[str, str], *arguments: str, typed: str = "
     return done.stdout
 
 
-def test_three_are_set_up_administered_and_watched_as_one(tmp_path: Path, variables: dict[str, str]) -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_three_are_set_up_administered_and_watched_as_one(
+    tmp_path: Path, variables: dict[str, str], loop: str
+) -> None:
     data = tmp_path / "data"
-    with Server(data, "--processes", str(COUNT), variables=variables) as server:
+    with Server(data, "--processes", str(COUNT), "--loop", loop, variables=variables) as server:
         assert server.setup_url is not None
         assert len(server.printed) == 3, "two lines for the link, one that all serve"
         workers = children_of(server.process.pid)

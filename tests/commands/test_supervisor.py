@@ -124,14 +124,36 @@ def test_all_share_the_port_and_one_line_says_so_once_all_are_ready(tmp_path: Pa
     played(scenario())
 
 
-def test_a_process_that_is_killed_comes_back_and_nobody_was_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["killed", "replaced"])
+def test_who_waits_in_the_queue_of_a_process_is_served_by_the_next_one(tmp_path: Path, way: str) -> None:
+    async def scenario() -> None:
+        async with several(tmp_path) as all_:
+            child = all_.supervisor._slots[0].child
+            assert child is not None
+            others = set(all_.noted("serves")) - {child.pid}
+            os.kill(child.pid, signal.SIGSTOP)
+            asking = [asyncio.create_task(all_.asked()) for _ in range(60)]
+            await all_.until(lambda: sum(task.done() for task in asking) > 20)
+            if way == "killed":
+                os.kill(child.pid, signal.SIGKILL)
+            else:
+                all_.supervisor.replace()
+            answers = await asyncio.gather(*asking)
+            fresh = all_.noted("serves")[3]
+            assert fresh in answers
+            assert set(answers) <= others | {fresh}
+            assert child.over.is_set() == (way == "killed")
+            if way == "replaced":
+                os.kill(child.pid, signal.SIGCONT)
+
+    played(scenario())
+
+
+def test_a_process_that_is_killed_comes_back(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with several(tmp_path) as all_:
             victim = all_.noted("serves")[1]
             os.kill(victim, signal.SIGKILL)
-            answers = await asyncio.gather(*(all_.asked() for _ in range(60)), return_exceptions=True)
-            refused = [each for each in answers if isinstance(each, ConnectionRefusedError)]
-            assert not refused
             await all_.until(lambda: len(all_.noted("serves")) == 4)
             assert {await all_.asked() for _ in range(100)} == set(all_.noted("serves")) - {victim}
             assert len(all_.noted("setup")) == 1, "a link that was printed stays good"

@@ -209,6 +209,24 @@ def test_a_deadlock_is_tried_again(shared: Place) -> None:
     run(shared, scenario)
 
 
+def test_a_migration_by_a_newer_version_does_not_disturb(shared: Place, postgresql: PostgreSQL) -> None:
+    """Its plans are stale then: they are made again."""
+
+    async def scenario(store: Store) -> None:
+        await store.post("ann", "before")
+        await asyncio.gather(*(store.rooms.all() for _ in range(10)))
+        postgresql.sql("ALTER TABLE rooms ALTER topic TYPE varchar", shared.name)
+        postgresql.sql("ALTER TABLE messages ALTER text TYPE varchar", shared.name)
+        assert [len(found) for found in await asyncio.gather(*(store.rooms.all() for _ in range(10)))] == [
+            1
+        ] * 10
+        again = await store.store(store.post_of("ann", "after", nonce="n"))
+        assert again.seq == 2
+        assert (await store.edit(again.message, "ann", "edited")).seq == 3
+
+    run(shared, scenario)
+
+
 def test_big_numbers_and_many_ids(shared: Place) -> None:
     async def scenario(store: Store) -> None:
         ids = [f"id-{number}" for number in range(40_000)]  # more than a statement has parameters

@@ -92,7 +92,7 @@ def test_a_nonce_is_stored_once_within_one_batch_too(place: Place) -> None:
     run(place, scenario)
 
 
-def test_a_bad_post_breaks_no_other_one(place: Place) -> None:
+def test_a_bad_post_breaks_no_other_one(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(store: Store) -> None:
         posts = (
             store.post_of("ann", "one"),
@@ -111,6 +111,8 @@ def test_a_bad_post_breaks_no_other_one(place: Place) -> None:
         one, unknown, surrogate, two = results
         assert seqs([one, two]) == [1, 2]
         assert isinstance(unknown, ChatError) and isinstance(surrogate, ChatError)
+        assert "database.change_refused" in caplog.text
+        assert "lone" not in caplog.text  # what people write is in no log
 
     run(place, scenario)
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +23,8 @@ from .test_search import find, left, texts
 
 
 @pytest.fixture
-def place(postgresql: PostgreSQL, template: str, tmp_path: Path) -> Place:
-    name = postgresql.database().rpartition("/")[2]
-    postgresql.sql(f"DROP DATABASE {name}")
-    postgresql.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return Place(tmp_path, postgresql.url_of(name))
+def place(shared: Place) -> Place:
+    return shared
 
 
 def test_a_position_is_a_number_that_a_browser_can_hold() -> None:
@@ -195,8 +191,9 @@ def test_an_edit_while_its_message_is_being_indexed_waits_and_wins(place: Place)
             assert not await connection.run_sync(index_more)
             edited = asyncio.create_task(store.edit(message, "ann", "the sparrow"))
             await store.database.search.catch_up()  # does nothing: somebody is about it already
-            while not await store.database._readers.read(waiting):  # type: ignore[attr-defined]  # noqa: ASYNC110
-                await asyncio.sleep(0.01)  # PostgreSQL alone knows
+            read = store.database._readers.read  # type: ignore[attr-defined]
+            while not await read(waiting):  # noqa: ASYNC110 # PostgreSQL alone knows
+                await asyncio.sleep(0.01)
             assert not edited.done()
             await connection.commit()
             await edited

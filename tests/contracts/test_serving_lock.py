@@ -1,15 +1,20 @@
 """One process alone, or several that say so: anything else is refused, also after a lost connection."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from chat_app.app import open_administration, open_app
 from chat_app.backends.sql import serving_lock
 from chat_app.backends.sql.advisory import LOCKS, SERVING
 from chat_app.backends.sql.database import DatabaseError, SqlDatabase, open_database
+from chat_app.data_folder import ensure_data
 from chat_app.logs import log_event
+from chat_app.settings import Settings, SettingsError, load
 from tests.faults.proxy import Fate, Proxy
 from tests.services import PostgreSQL
 
@@ -180,5 +185,35 @@ def test_who_lost_the_lock_to_another_process_ends(
         await waiting
         await other.close()
         await database.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_second_server_is_refused_and_administration_is_not(shared: Place) -> None:
+    def settings(name: str) -> Settings:
+        flags = {"port": "0", "data": str(shared.folder / name), "database_url": shared.url}
+        return ensure_data(load(flags, {}))
+
+    async def scenario() -> None:
+        async with open_app(settings("one")) as app:
+            with pytest.raises(SettingsError, match=ALONE):
+                async with open_app(settings("two")):
+                    raise AssertionError("it serves")
+            async with open_administration(settings("three")) as administration:
+                await administration.add_user("ann", "member", "correct horse battery")
+            assert await app.services.database.accounts.by_name("ann") is not None
+            await app.drain()
+
+    asyncio.run(scenario())
+
+
+def test_redis_is_for_postgresql(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        settings = ensure_data(load({"port": "0", "data": str(tmp_path)}, {}))
+        with pytest.raises(
+            SettingsError, match="REDIS_URL \\(--redis\\) is for several processes on PostgreSQL"
+        ):
+            async with open_app(replace(settings, redis_url="redis://localhost")):
+                raise AssertionError("it serves")
 
     asyncio.run(scenario())

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from chat_app.backends.sql.database import open_database
+from chat_app.backends.sql.database import SqlDatabase, open_database
 from chat_app.core.chat import Chat
 from chat_app.core.cluster import Cluster
 from chat_app.core.connection import Connection
@@ -34,7 +34,7 @@ from tests.faults.checker import Record, Stored, Tape, problems
 from .fakes import FakeSink
 from .test_room_machine import whole_frames
 
-TURNS = 20_000
+TURNS = 4_000
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Hint)  # type: ignore[arg-type]
 
 
@@ -272,8 +272,9 @@ class Member:
 class World:
     """The store, the air, the nodes a, b, c … and who was made a member."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, databases: list[SqlDatabase]) -> None:
+        self.database = databases[0]
+        self._databases = databases
         self.air = Air()
         self.nodes: list[Node] = []
         self.record = Record()
@@ -297,7 +298,8 @@ class World:
 
     async def stored(self) -> None:
         """Everything that was queued is committed, and told to who queued it."""
-        await self.database.settle()
+        for database in self._databases:
+            await database.settle()
 
     def equal(self, heads: dict[str, int]) -> bool:
         return all(
@@ -318,7 +320,7 @@ class World:
                 if connection.blocked:
                     sink.drain()
                 sink.room = None
-        await self.until(lambda: self.equal(heads), "every head")
+        await self.until(lambda: self.equal(heads), f"every head of {heads}")
         await self.until(
             lambda: all(
                 cursor.room.position(cursor) == cursor.room.seq and cursor.following
@@ -343,21 +345,32 @@ class World:
 
 
 def run(
-    folder: Path, scenario: Callable[[World], Awaitable[None]], *, nodes: int = 2, history_limit: int = 50
+    folder: Path,
+    scenario: Callable[[World], Awaitable[None]],
+    *,
+    nodes: int = 2,
+    history_limit: int = 50,
+    postgresql: str | None = None,
 ) -> None:
-    """The scenario on nodes a, b, … over a new database."""
+    """The scenario on nodes a, b, … over a new database: one of SQLite that they share, or each with lines of
+    its own to that of PostgreSQL.
+    """
 
     async def main() -> None:
-        database = await open_database(Place(folder).url, backups=folder / "backups")
-        world = World(database)
+        url = postgresql or Place(folder).url
+        opened = [
+            await open_database(url, backups=folder / "backups") for _ in range(nodes if postgresql else 1)
+        ]
+        world = World(opened)
         try:
-            for name in "abcde"[:nodes]:
+            for name, database in zip("abcde"[:nodes], itertools.cycle(opened), strict=False):
                 world.nodes.append(Node(world.air, name, database, history_limit))
                 await world.nodes[-1].start()
             await scenario(world)
         finally:
             for node in world.nodes:
                 await node.close()
-            await database.close()
+            for database in opened:
+                await database.close()
 
     asyncio.run(main())

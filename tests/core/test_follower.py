@@ -1,6 +1,7 @@
 """What one node does with what others wrote: in order, once, whatever the broker loses or brings late."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,26 @@ import pytest
 from chat_app.core import follower, room_limits
 from chat_app.errors import Busy, NotFound
 from chat_app.hints import Changed, NotifySet, ReadTo, RoomMade
+from chat_app.models import Page
 
-from .nodes import World, run
+from .nodes import Member, Node, World, run
+
+
+class Reads:
+    """What a node's follower reads of a log; `between` is called before a page is answered."""
+
+    def __init__(self, node: Node) -> None:
+        self.asked: list[int] = []
+        self._history = node.follower._history
+        self.between: Callable[[int], Awaitable[None]] | None = None
+        node.follower._history = self  # type: ignore[assignment]
+
+    async def changes(self, room_id: str, since: int, *, limit: int) -> Page:
+        page = await self._history.changes(room_id, since, limit=limit)
+        self.asked.append(since)
+        if self.between is not None:
+            await self.between(len(self.asked))
+        return page
 
 
 def test_a_message_of_another_node_comes_live(tmp_path: Path) -> None:
@@ -55,6 +74,7 @@ def test_lost_messages_come_live_from_the_store(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         a, b = world.nodes
         ann, bob = await world.member("ann", a), await world.member("bob", b)
+        reads = Reads(b)
         b.broker.held = True
         for n in range(5):
             ann.say(f"text {n}")
@@ -64,6 +84,7 @@ def test_lost_messages_come_live_from_the_store(tmp_path: Path) -> None:
         ann.say("told")
         await world.at_rest()
         assert bob.kinds() == ["latest"] + ["message"] * 6
+        assert (len(reads.asked), b.room()._waiting) == (1, {})
         assert await world.problems() == []
 
     run(tmp_path, scenario)
@@ -189,6 +210,61 @@ def test_more_than_a_page_of_history_goes_on_without_a_live_frame_between(tmp_pa
             steps = member.tapes["lobby"].steps
             assert [step.kind for step in steps][:4] == ["latest", "message", "resumed", "resumed"]
         assert await world.problems(amended=True) == []
+
+    run(tmp_path, scenario)
+
+
+def test_what_changes_between_two_pages_is_told_once_as_it_is_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PAGE_CHANGES", 2)
+
+    async def scenario(world: World) -> None:
+        a, b = world.nodes
+        ann, bob = await world.member("ann", a), await world.member("bob", b)
+        reads = Reads(b)
+        world.air.loses = lambda sender, receiver: True
+        for n in range(4):
+            ann.say(f"text {n}")
+        await world.stored()
+        await world.until(lambda: len(ann.of("ack")) == 4)
+
+        async def edit(page: int) -> None:
+            if page == 1:
+                ann.send(type="edit", id=ann.of("ack")[0]["id"], text="again")
+                await world.stored()
+
+        reads.between = edit
+        await b.follower.compare()
+        await world.until(lambda: b.room().seq == 5)
+        await world.at_rest()
+        assert reads.asked == [0, 2, 4]
+        assert [entry.seq for entry in b.room()._ring] == [2, 3, 4, 5]
+        (told,) = bob.tapes["lobby"].steps[1:]
+        assert [(m["seq"], m["text"]) for m in told.messages][:2] == [(1, "again"), (2, "text 1")]
+        assert await world.problems(amended=True) == []
+
+    run(tmp_path, scenario)
+
+
+def test_hints_that_come_while_the_store_is_read_are_not_told_twice(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        a, b = world.nodes
+        ann, bob = await world.member("ann", a), await world.member("bob", b)
+        reads = Reads(b)
+        b.broker.held = True
+        for n in range(4):
+            ann.say(f"text {n}")
+        await world.stored()
+
+        async def deliver(page: int) -> None:
+            b.broker.deliver(2)
+
+        reads.between = deliver
+        await b.follower.compare()
+        await world.at_rest()
+        assert bob.kinds() == ["latest"] + ["message"] * 4
+        assert await world.problems() == []
 
     run(tmp_path, scenario)
 
@@ -399,11 +475,12 @@ def test_changes_of_a_room_that_is_being_looked_up_are_not_lost(tmp_path: Path) 
 def test_names_that_are_none_are_asked_for_once_a_second_and_not_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower, "MISSES_LIMIT", 5)
+    monkeypatch.setattr(follower, "ACCOUNT_MISSES_LIMIT", 5)
+    monkeypatch.setattr(follower, "MISSES_LIMIT", 7)
 
     async def scenario(world: World) -> None:
         a, b = world.nodes
-        ann = await world.member("ann", a)
+        ann, bob = await world.member("ann", a), await world.member("bob", a)
         asked: list[str] = []
         one, now = world.database.rooms.one, [0.0]
 
@@ -415,9 +492,9 @@ def test_names_that_are_none_are_asked_for_once_a_second_and_not_without_end(
         b.follower._rooms = Counting()  # type: ignore[assignment]
         b.follower._monotonic = lambda: now[0]
 
-        async def look(slug: str) -> None:
+        async def look(slug: str, who: Member = ann) -> None:
             with pytest.raises(NotFound):
-                await b.chat.find(ann.account, slug)
+                await b.chat.find(who.account, slug)
 
         await look("nothing")
         await look("nothing")
@@ -425,9 +502,12 @@ def test_names_that_are_none_are_asked_for_once_a_second_and_not_without_end(
         for n in range(10):
             await look(f"n{n}")
         assert len(asked) == 5
+        for n in range(10):
+            await look(f"n{n}", bob)
+        assert asked[5:] == ["n0", "n1"]
         now[0] = 1.1
         await look("nothing")
-        assert asked[5:] == ["nothing"]
+        assert asked[7:] == ["nothing"]
         assert len(b.follower._misses) == 1
 
     run(tmp_path, scenario)

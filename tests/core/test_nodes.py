@@ -11,6 +11,7 @@ from chat_app.core import follower
 from chat_app.core.permissions import allows
 from chat_app.errors import ChatError
 from chat_app.hints import Changed
+from tests.services import PostgreSQL
 
 from .nodes import Member, Node, World, run
 from .test_room_machine import small_limits
@@ -219,6 +220,17 @@ def rings_are_right(node: Node, deleted: set[str]) -> None:
 def test_every_member_sees_the_store_whatever_three_nodes_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    play(tmp_path, monkeypatch, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_the_same_where_three_nodes_race_in_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql: PostgreSQL, seed: int
+) -> None:
+    play(tmp_path, monkeypatch, seed, postgresql.database())
+
+
+def play(folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int, postgresql: str | None = None) -> None:
     monkeypatch.setattr(follower, "PAGE_CHANGES", 5)
     small = seed % 2 == 0
 
@@ -256,6 +268,6 @@ def test_every_member_sees_the_store_whatever_three_nodes_do(
 
     if small:
         with small_limits():
-            run(tmp_path, scenario, nodes=3, history_limit=4)
+            run(folder, scenario, nodes=3, history_limit=4, postgresql=postgresql)
     else:
-        run(tmp_path, scenario, nodes=3)
+        run(folder, scenario, nodes=3, postgresql=postgresql)

@@ -182,6 +182,20 @@ def test_counts_stop_at_a_thousand() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("named", [(), ("bob",)])
+def test_what_stays_as_it_was_told_is_not_told_again(named: tuple[str, ...]) -> None:
+    async def scenario(world: World) -> None:
+        _, bob = await world.open("bob")
+        for _ in range(COUNT_LIMIT):
+            world.publish(world.store.post("ann", named))
+        await world.unreads.tick()
+        world.publish(world.store.post("ann", named))
+        await world.unreads.tick()
+        assert told(bob) == [(COUNT_LIMIT, COUNT_LIMIT if named else 0)]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_any_order_of_events_comes_to_what_the_store_counts(seed: int) -> None:
     chance = random.Random(seed)

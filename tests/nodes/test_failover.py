@@ -21,7 +21,7 @@ class Standby(PostgreSQL):
     """Follows `primary`, which acknowledges a commit when it is here too."""
 
     def __init__(self, primary: PostgreSQL) -> None:
-        self._programs, self._as = primary._programs, primary._as
+        self._programs, self._as, self._options = primary._programs, primary._as, primary._options
         self._folder = primary._folder / "standby"
         self._folder.mkdir(mode=0o711)
         self._data = self._folder / "data"

@@ -48,7 +48,7 @@ def test_no_command_serves_with_the_environment(
 def test_every_setting_has_the_flag_of_the_table(seen: list[Settings]) -> None:
     values = {"--allowed-origins": "https://a", "--address": "::1", "--trusted-proxies": "::1", "--data": "x"}
     values |= {"--database": "sqlite:///x.db", "--registration": "open", "--port": "1"}
-    values |= {"--edit-history": "on", "--redis": "redis://h"}
+    values |= {"--edit-history": "on", "--redis": "redis://h", "--loop": "uvloop"}
     for setting in SETTINGS:
         if setting.flag:
             text = values.get(setting.flag, "3")

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from chat_app.listening import TURN_ACCEPTS, Listener
 from chat_app.loop import TURN_EVENTS, TurnSelector, new_loop
 from chat_app.metrics import Turns
+from chat_app.settings import SettingsError
 
 
 def sample(turns: Turns, name: str) -> float:
@@ -104,3 +106,26 @@ def test_a_listener_gives_a_turn_its_share_and_everybody_in_the_end() -> None:
     finally:
         for end in (*waiting, *accepted, listener):
             end.close()
+
+
+def test_with_uvloop_a_timer_sees_what_kept_the_loop() -> None:
+    turns = Turns()
+
+    async def block() -> None:
+        loop = asyncio.get_running_loop()
+        seen = asyncio.Event()
+        loop.call_later(0.06, time.sleep, 0.1)
+        loop.call_later(0.07, seen.set)  # late: the timer of the lag was due before it
+        await seen.wait()
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=lambda: new_loop(turns, "uvloop")) as runner:
+        runner.run(block())
+        assert "uvloop" in type(runner.get_loop()).__module__
+    assert sample(turns, "chat_loop_longest_turn_seconds") >= 0.04
+
+
+def test_uvloop_that_is_not_installed_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    with pytest.raises(SettingsError, match="uvloop is not installed"):
+        new_loop(Turns(), "uvloop")

@@ -33,17 +33,13 @@ def test_the_page_of_several_has_every_sample_of_each() -> None:
     )
 
 
-def test_a_process_that_cannot_ask_the_others_shows_its_own() -> None:
+def test_one_of_several_has_the_page_of_all_or_none() -> None:
     metrics = Metrics()
+    found: list[bytes | None] = [b"all", None]
 
-    async def nobody() -> bytes | None:
-        return None
+    async def everybodys() -> bytes | None:
+        return found.pop(0)
 
-    async def all_of_them() -> bytes | None:
-        return b"all"
-
-    assert asyncio.run(metrics.page()).startswith(b"# HELP")
-    metrics.everybodys = nobody
-    assert asyncio.run(metrics.page()).startswith(b"# HELP")
-    metrics.everybodys = all_of_them
-    assert asyncio.run(metrics.page()) == b"all"
+    assert asyncio.run(metrics.page()) == metrics.render()
+    metrics.everybodys = everybodys
+    assert [asyncio.run(metrics.page()) for _ in range(2)] == [b"all", None]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.backends.sql.advisory import LOCKS, SERVING
@@ -30,16 +31,14 @@ class PostgresqlPlace:
 
     @contextmanager
     def reading(self, *, served: bool = False) -> Iterator[Connection]:
-        with self._connected(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
-            if not served:
-                self._refuse_served(connection)
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._connected(options, served=served) as connection:
             check_revision(str(self), stored_revision(connection, str(self)))
             yield connection
 
     @contextmanager
     def replacing(self) -> Iterator[Target]:
-        with self._connected(isolation_level="READ COMMITTED") as connection:
-            self._refuse_served(connection)
+        with self._connected({}, served=False) as connection:
             encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
             if encoding != "UTF8":
                 raise DatabaseError(f"{self} has the encoding {encoding}; make it with ENCODING 'UTF8'.")
@@ -48,30 +47,34 @@ class PostgresqlPlace:
     @contextmanager
     def noting(self) -> Iterator[Connection]:
         """One transaction beside whoever serves it."""
-        with self._connected(isolation_level="READ COMMITTED") as connection:
+        with self._connected({}, served=True) as connection:
             yield connection
 
     @contextmanager
-    def _connected(self, **options: object) -> Iterator[Connection]:
-        """One transaction, which takes as long as it takes."""
+    def _connected(self, options: dict[str, Any], *, served: bool) -> Iterator[Connection]:
+        """One transaction, which takes as long as it takes; unless `served` no server runs meanwhile."""
         engine = migrating_engine(self.url).sync_engine.execution_options(**options)
         try:
             connection = engine.connect()
         except Exception as error:
             raise explain(error, self.url) from error
         try:
-            with connection, connection.begin():
-                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-                yield connection
+            with connection:
+                if not served:
+                    self._keep_servers_away(connection)
+                with connection.begin():
+                    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+                    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+                    yield connection
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             # The second ones by COPY, which is the driver's own
             words = describe(error) if isinstance(error, SQLAlchemyError) else str(error)
             raise DatabaseError(f"{self} cannot be used: {words.splitlines()[0]}.") from error
 
-    def _refuse_served(self, connection: Connection) -> None:
-        """And keep servers away until the end of the transaction."""
-        taken = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({LOCKS}, {SERVING})")).scalar_one()
+    def _keep_servers_away(self, connection: Connection) -> None:
+        """As long as the connection is open. Before the snapshot, which then has all that one has stored."""
+        with connection.begin():
+            taken = connection.execute(select(func.pg_try_advisory_lock(LOCKS, SERVING))).scalar_one()
         if not taken:
             raise DatabaseError(f"{self} is being served; stop every process that serves it first.")
 

@@ -193,6 +193,8 @@ class PostgresqlWriter:
                 raise
             raise Busy() from raised
         reach("after-commit")
+        if self.failed:
+            log_event(_log, "database.back", level=logging.WARNING)
         self.failed = False
         return result
 

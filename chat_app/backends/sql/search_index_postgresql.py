@@ -18,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     MetaData,
     SmallInteger,
     String,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from chat_app.backends.sql.advisory import INDEXING, try_hold
 from chat_app.backends.sql.schema import rooms
 from chat_app.backends.sql.search_terms import all_pieces
 from chat_app.folding import fold
@@ -38,8 +40,6 @@ CHUNK = 500
 """Messages indexed in one transaction."""
 ROOMS = 200
 """Rooms looked at in one transaction."""
-_INDEXER = (0x526F6F6D, 4)
-"""Advisory lock of who indexes; the first half is `serving_lock.LOCKS`."""
 _HELD_MS = 100
 """It gives up sooner than PostgreSQL looks for a deadlock: an edit must never be the one that loses."""
 
@@ -50,6 +50,8 @@ messages_index = Table(
     Column("message_id", String, primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("pieces", ARRAY(SmallInteger), nullable=False),
+    Index("ix_messages_index_position", "position"),
+    Index("ix_messages_index_pieces", "pieces", postgresql_using="gin"),
 )
 search_progress = Table(
     "search_progress",
@@ -77,7 +79,7 @@ BEYOND = (
 _NEXT = text(
     "SELECT messages.id, messages.room_id, messages.sent_ms, messages.seq, messages.text, "
     f"messages.deleted_ms IS NULL AND messages.notice IS NULL AS counts FROM {BEYOND} "
-    "ORDER BY behind.number, messages.seq LIMIT :limit"
+    "ORDER BY behind.number, messages.seq LIMIT :limit"  # nosec B608 # our own text
 )
 
 _put = insert(messages_index)
@@ -104,7 +106,7 @@ def is_behind(connection: Connection) -> bool:
 
 def index_more(connection: Connection) -> bool:
     """Index the next messages, at most `CHUNK`, unless another node does so; whether there may be more."""
-    if not connection.execute(select(func.pg_try_advisory_xact_lock(*_INDEXER))).scalar_one():
+    if not try_hold(connection, INDEXING):
         return False
     connection.execute(text(f"SET LOCAL lock_timeout = {_HELD_MS}"))
     behind = connection.execute(BEHIND.order_by(rooms.c.id).limit(ROOMS)).all()
