@@ -14,6 +14,7 @@ from tests.faults.client import Member
 
 PAUSE_SECONDS = 0.05
 """Between two messages."""
+WAITS_SECONDS = 0.5
 HINTS = 5
 """So many have to be heard before it is said that hints arrive again."""
 
@@ -64,6 +65,10 @@ class Hop:
         taken = self.answers, self.hops
         self.answers, self.hops = [], []
         return taken
+
+    def waits(self) -> bool:
+        """Whether something was posted a while ago and is not answered."""
+        return any(time.monotonic() - self.sent[nonce] > WAITS_SECONDS for nonce in self._open)
 
     async def hinted(self) -> float:
         """Waits until the listener's node hears hints again; how long that was."""
