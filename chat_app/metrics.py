@@ -93,7 +93,7 @@ class BrokerMetrics:
     """What a node counts of what the nodes tell each other; there only where there is a broker."""
 
     def __init__(self, of: CollectorRegistry) -> None:
-        self.up = Gauge("chat_broker_up", "Whether hints of other nodes arrive", registry=of)
+        self.up = Gauge("chat_broker_up", "Whether hints of other nodes arrive now", registry=of)
         self.sent = Counter("chat_hints_sent", "Hints told to the other nodes", registry=of)
         self.received = Counter("chat_hints_received", "Hints of other nodes", registry=of)
         self.dropped = Counter(

@@ -179,6 +179,7 @@ class RedisBroker:
                 if self._heard < begun:
                     self._down(type(error).__name__)
             finally:
+                self._metrics.up.set(0)
                 await line.drop()
             failures = 0 if self._heard >= begun else failures + 1
             first, most = self._intervals.retry_seconds
@@ -238,7 +239,6 @@ class RedisBroker:
             return
         log_event(_log, "broker.down", level=logging.WARNING, reason=reason)
         self.up = self._told = False
-        self._metrics.up.set(0)
         self._tell(self._receiver.connection_changed, False)
 
     def _tell(self, told: Callable[..., None], *what: object) -> None:
