@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chat_app.backends.sql.migrations.columns import KEY
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -16,6 +18,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Add two columns, at first empty."""
-    op.add_column("sessions", sa.Column("replaced_hash", sa.String))
+    op.add_column("sessions", sa.Column("replaced_hash", KEY))
     op.add_column("sessions", sa.Column("replaced_ms", sa.BigInteger))
     op.create_index("ix_sessions_replaced_hash", "sessions", ["replaced_hash"])
