@@ -72,5 +72,5 @@ def run(step: Step) -> Outcome:
 
 def show(outcome: Outcome) -> None:
     says = "passed" if outcome.code == 0 else f"FAILED with {outcome.code}"
-    print(f"\n== {outcome.step.name}: {says} in {outcome.seconds:.0f} s", flush=True)
-    print(outcome.output.rstrip("\n"), flush=True)
+    head = f"\n== {outcome.step.name}: {says} in {outcome.seconds:.0f} s\n"
+    print(head + outcome.output.rstrip("\n"), flush=True)  # at once: another one may say that it begins
