@@ -38,7 +38,9 @@ PROJECTS = (
 )  # what the browser, its service worker and node run
 
 # Each is one pytest, the longest first, so that the lanes end together; what stands in none is the last one.
-GROUPS = (("e2e",), ("faults",), ("commands",), ("web", "security"), ("packaging",))
+GROUPS = (
+    ("e2e",), ("faults",), ("commands",), ("web", "security"), ("contracts", "nodes"), ("packaging",),
+)  # fmt: skip
 UNMEASURED = {
     "e2e",
     "faults",

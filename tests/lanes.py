@@ -1,4 +1,4 @@
-"""Runs steps side by side, as many as there are processors: `python -m tests` calls `run_all`.
+"""Runs steps side by side, one more than there are processors: `python -m tests` calls `run_all`.
 
 What a step writes is shown whole when it has ended, so that a log can be read from top to bottom.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from chat_app import bootstrap
 
-MOST = 4  # tests of faults and of pages wait for each other's processors
+MOST = 4  # tests of faults and of pages have deadlines
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Outcome:
 
 
 def lanes() -> int:
-    return max(1, min(MOST, len(os.sched_getaffinity(0))))
+    """One more than processors: installing, databases and faults wait for most of their time."""
+    return min(MOST, 1 + len(os.sched_getaffinity(0)))
 
 
 def run_all(steps: Iterable[Step]) -> list[Outcome]:
@@ -71,5 +72,5 @@ def run(step: Step) -> Outcome:
 
 def show(outcome: Outcome) -> None:
     says = "passed" if outcome.code == 0 else f"FAILED with {outcome.code}"
-    print(f"\n== {outcome.step.name}: {says} in {outcome.seconds:.0f} s", flush=True)
-    print(outcome.output.rstrip("\n"), flush=True)
+    head = f"\n== {outcome.step.name}: {says} in {outcome.seconds:.0f} s\n"
+    print(head + outcome.output.rstrip("\n"), flush=True)  # at once: another one may say that it begins
