@@ -48,15 +48,14 @@ def test_a_redis_that_dies_stands_still_or_swallows_delays_nobody_and_loses_noth
             busy.append(asyncio.create_task(hop.talk()))
 
             async def play(name: str, down: Callable[[], object], up: Callable[[], object]) -> None:
-                await fault(hop, name, down, up, away)
+                await fault(cluster, hop, name, down, up, away)
 
             print(f"hints reached the other node {await hop.hinted():.2f} s after the start")
             await play("killed, back empty", redis.stop, redis.start)
             await play("stopped", redis.pause, redis.resume)
             await play("half-open", lambda: swallow(wire, True), lambda: swallow(wire, False))
             for _ in range(20 if long else 3):
-                while not all([await node.metric("chat_broker_up") for node in cluster.nodes]):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+                await brokers(cluster, up=True)
                 killed = await asyncio.to_thread(kill_subscribers, redis.port)
                 assert killed >= len(cluster.nodes)
                 healed = await hop.hinted()
@@ -70,17 +69,29 @@ def test_a_redis_that_dies_stands_still_or_swallows_delays_nobody_and_loses_noth
     asyncio.run(asyncio.wait_for(scenario(), 900 if long else 300))
 
 
+async def brokers(cluster: Cluster, *, up: bool) -> None:
+    """Waits until every node says so of Redis."""
+    while {bool(await node.metric("chat_broker_up")) for node in cluster.nodes} != {up}:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+
+
 def swallow(wire: Proxy, on: bool) -> None:
     wire.swallowing = on
 
 
 async def fault(
-    hop: Hop, name: str, down: Callable[[], object], up: Callable[[], object], seconds: float
+    cluster: Cluster,
+    hop: Hop,
+    name: str,
+    down: Callable[[], object],
+    up: Callable[[], object],
+    seconds: float,
 ) -> None:
     """Redis is away for a while; what that did to who posts and who listens elsewhere."""
     hop.take()
     await asyncio.to_thread(down)
     await asyncio.sleep(seconds)
+    await brokers(cluster, up=False)
     answers, hops = hop.take()
     await asyncio.to_thread(up)
     healed = await hop.hinted()
