@@ -10,6 +10,7 @@ import logging
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -87,12 +88,11 @@ class Heard:
 class Node:
     """A broker with who hears it; `counted` reads a metric of its process."""
 
-    def __init__(
-        self, url: str, installation: str = "0123456789abcdef", intervals: Intervals = QUICK
-    ) -> None:
+    def __init__(self, url: str, **options: Any) -> None:
         self.metrics = Metrics()
         self.heard = Heard()
-        self.broker = RedisBroker(url, installation=installation, metrics=self.metrics, intervals=intervals)
+        given: dict[str, Any] = {"installation": "0123456789abcdef", "intervals": QUICK}
+        self.broker = RedisBroker(url, metrics=self.metrics, **given | options)
         self.id = self.broker.node_id
 
     def counted(self, name: str, **labels: str) -> float:
@@ -495,6 +495,28 @@ def test_what_a_receiver_cannot_bear_is_counted_and_costs_the_others_nothing(
 
     play(scenario)
     assert "a hint failed" in caplog.text
+
+
+def test_a_fault_within_the_broker_is_counted_and_does_not_end_it(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = iter([RuntimeError("a fault")] * 5)
+
+    def clock() -> float:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return time.monotonic()
+
+    async def scenario(stage: Stage) -> None:
+        ann = stage.node(redis.url, monotonic=clock)
+        (bob,) = await stage.nodes(redis.url, 1)
+        await ann.heard.arrives()
+        ann.broker.send(hint(1))
+        await bob.heard.heard(hint(1))
+        assert ann.counted("chat_errors_total") == 5
+
+    play(scenario)
+    assert caplog.messages.count("broker failed") == 5
 
 
 def test_two_installations_on_one_redis_do_not_hear_each_other(redis: Redis) -> None:
