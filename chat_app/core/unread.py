@@ -272,6 +272,7 @@ class Unreads:
                 except Busy:
                     self._recount |= keys
                     raise
+                self._forget_absent(account_id)  # gone while the store was asked
                 changed.setdefault(account_id, set()).update(room_ids | differs)
 
     async def _count(self, account_id: str) -> set[str]:

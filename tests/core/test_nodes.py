@@ -183,9 +183,12 @@ class Storm:
 
 async def unread_differences(world: World) -> list[str]:
     """Where a node counts other than the store."""
-    for _ in range(3):  # a deletion may have to be counted again by the store
+    for _ in range(20):  # the store may have to count again, and may be too busy for it
         for node in world.nodes:
             await node.unreads.tick()
+        await world.until(lambda: not any(node.broker.inbox for node in world.nodes), "every hint")
+        if not any(node.unreads._recount or node.unreads._unsaved for node in world.nodes):
+            break
     found = []
     for node in world.nodes:
         for account_id, _ in node.connections.accounts():
