@@ -57,7 +57,7 @@ static uint64_t connect_began, *up_times;
 static int load, running, counting, draining, senders_per_room, sender_count, window;
 static double rate;
 static uint64_t load_from, count_from, count_until, drain_until, paced, idle_until, last_text;
-static uint64_t delivered, far_delivered, all_delivered, lost, duplicated, resets, closed_early, pings, texts, event_bytes;
+static uint64_t delivered, far_delivered, reads, all_delivered, lost, duplicated, resets, closed_early, pings, texts, event_bytes;
 static uint64_t latency[2][BUCKETS], returned_in_window; /* near and far */
 
 static uint64_t now_ns(void) {
@@ -265,6 +265,7 @@ static void on_readable(Conn *c) {
     if (n <= 0) { bury(c); return; }
     int64_t size = c->rest_len + n;
     uint64_t now = now_ns();
+    reads += (uint64_t)counting;
     int64_t used = parse(c, in, size, now);
     if (used < 0) { bury(c); return; }
     c->rest_len = (int)(size - used);
@@ -354,7 +355,7 @@ static void begin_load(int of_room, int window_, double rate_, int warmup_ms, in
         }
     }
     memset(latency, 0, sizeof latency);
-    delivered = far_delivered = all_delivered = lost = duplicated = resets = returned_in_window = closed_early = 0;
+    delivered = far_delivered = reads = all_delivered = lost = duplicated = resets = returned_in_window = closed_early = 0;
     running = 1;
     counting = draining = 0;
     load_from = paced = now_ns();
@@ -410,8 +411,8 @@ static void step_load(uint64_t now) {
         counting = 0;
         draining = 1;
         drain_until = now + 15000000000u;
-        printf("{\"event\":\"counted\",\"deliveries\":%lu,\"returned\":%lu,\"seconds\":%.6f}\n", delivered,
-               returned_in_window, (double)(now - count_from) / 1e9);
+        printf("{\"event\":\"counted\",\"deliveries\":%lu,\"returned\":%lu,\"reads\":%lu,\"seconds\":%.6f}\n", delivered,
+               returned_in_window, reads, (double)(now - count_from) / 1e9);
         fflush(stdout);
         count_until = now;
     }

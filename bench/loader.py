@@ -41,10 +41,13 @@ class Counting(Answer, tag="counting", frozen=True):
 
 
 class Counted(Answer, tag="counted", frozen=True):
-    """The measured time is over. `returned`: messages that came back to their sender in it."""
+    """The measured time is over. `returned`: messages that came back to their sender in it; `reads`: how often
+    something was there to read, at least as often as the server wrote to a socket that had been read.
+    """
 
     deliveries: int
     returned: int
+    reads: int
     seconds: float
 
 
@@ -135,6 +138,11 @@ class Loader:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        """Its own number."""
+        return self._process.pid
 
     def tell(self, command: str) -> None:
         """Gives a command; its answers are to be awaited."""
