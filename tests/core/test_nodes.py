@@ -40,6 +40,13 @@ class Storm:
         for _ in range(STEPS):
             ((_, act),) = self.chance.choices(self.acts, weights)
             await act()
+            await self.bring_back()
+
+    async def bring_back(self) -> None:
+        """Whom a node threw out (too slow, too many acks waiting) comes back."""
+        for member in self.world.members:
+            if member.sink.closed_with is not None:
+                await self.reconnect(member)
 
     @property
     def owner(self) -> Member:
@@ -137,8 +144,12 @@ class Storm:
         sink.drain() if sink.waiting else None
 
     async def move(self) -> None:
-        """Its line is lost; it comes back on any node, and joins what it may."""
-        member, node = self.member, self.node
+        """Its line is lost."""
+        await self.reconnect(self.member)
+
+    async def reconnect(self, member: Member) -> None:
+        """It comes back on any node, and joins what it may."""
+        node = self.node
         member.leave()
         member.connect(node)
         await node.unreads.opened(member.connection)
@@ -178,6 +189,8 @@ class Storm:
         world.air.go(up=True)
         for node in world.nodes:
             await node.follower.compare()
+        await world.at_rest()
+        await self.bring_back()
         await world.at_rest()
 
 
