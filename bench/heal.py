@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
+import time
 from collections.abc import Awaitable, Callable
 
 from bench.grid import POSTGRESQL, Grid, Installation
@@ -75,9 +76,11 @@ async def _fault(
     """`down`, a while, `up`, and then until `healed`; the times of all messages from the beginning on."""
     hop.take()
     kept: tuple[list[float], list[float]] = [], []
+    started = time.monotonic()
     await down()
     await asyncio.sleep(away)
     await up()
+    gone = time.monotonic() - started
     _keep(kept, hop)
     seconds = await healed()
     while hop.waits():  # what had to wait belongs to this fault, too
@@ -86,6 +89,7 @@ async def _fault(
     _keep(kept, hop)
     answers, hops = kept
     return name, {
+        "away_s": gone,
         "answer_p50_ms": statistics.median(answers) * 1000, "answer_max_ms": max(answers) * 1000,
         "hop_p50_ms": statistics.median(hops) * 1000, "hop_max_ms": max(hops) * 1000, "healed_s": seconds,
     }  # fmt: skip

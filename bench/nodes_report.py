@@ -22,6 +22,7 @@ COLUMNS = {
     "p99_ms": "p99 ms",
 }
 HEAL = {
+    "away_s": "away for s",
     "answer_p50_ms": "answer p50 ms",
     "answer_max_ms": "answer, longest ms",
     "hop_p50_ms": "to another process p50 ms",

@@ -111,7 +111,8 @@ def derive(probes: Mapping[str, Probe], given: Mapping[str, float]) -> Costs:
     heard_alone = _least((alone.others_us - heard_many.others_us) / 2 / gathered)
     hint = _least(alone.others_us / 2 - heard_alone / alone.per_publish)
     heard = _least(((busy3.own_us + busy3.others_us - busy.own_us) / 2 - hint) * busy3.per_publish)
-    copy = _least((busy3.redis_us * busy3.per_publish - busy.redis_us * busy.per_publish) / 2)
+    # Beside waking up a copy is little: the dearer of a message with one hint and of one with many.
+    copy = max(_copy_us(busy, busy3), _copy_us(many, heard_many))
     client_read = _least(
         (room.client_us / room.deliveries - full.client_us / full.deliveries) / (1 - 1 / full.per_read)
     )
@@ -126,6 +127,11 @@ def derive(probes: Mapping[str, Probe], given: Mapping[str, float]) -> Costs:
         client_delivery_us=_least(full.client_us / full.deliveries - client_read / full.per_read),
         **positive,
     )  # fmt: skip
+
+
+def _copy_us(one: Probe, three: Probe) -> float:
+    """What Redis spends on a further process that listens."""
+    return _least((three.redis_us * three.per_publish - one.redis_us * one.per_publish) / 2)
 
 
 def _least(value: float) -> float:
