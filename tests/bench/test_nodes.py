@@ -47,7 +47,8 @@ def test_what_each_part_used_is_counted_by_itself(small: Grid) -> None:
         used > 0 for used in (*done.used.nodes, done.used.postgresql, done.used.redis, done.used.loader)
     )
     assert done.used.nodes[0] > done.used.nodes[1], "the sender is on the first one"
-    assert done.loaded.far == done.counted.deliveries / 2
+    # Half of the four are on the other process; counting may begin or end within the deliveries of one message.
+    assert abs(done.loaded.far - done.counted.deliveries / 2) <= 2
     assert done.commit_ms > 0
 
 
