@@ -2,6 +2,8 @@
 
     python -m bench [--quick] [--runs N] [--scenario NAME …] [--peer NAME …] [--output FILE]
     python -m bench micro [pytest arguments]
+    python -m bench nodes [--runs N] [--output FILE]     several processes; docs/benchmarks/nodes.md, docs/scaling.md
+    python -m bench scaling                              docs/scaling.md anew, from docs/benchmarks/nodes.md
 
 Servers are started one at a time, on a core of their own, in turn within each run. --quick is for a look
 while working: two runs of Node ws, Bun and this server, under three minutes.
@@ -58,6 +60,9 @@ def main(arguments: Sequence[str]) -> int:
         return subprocess.run(
             [sys.executable, "-m", "pytest", "bench/micro", "-q", "--benchmark-only", *arguments[1:]], check=False
         ).returncode  # fmt: skip
+    if arguments[:1] in (["nodes"], ["scaling"]):
+        bootstrap.enter(["-m", "bench", *arguments], extra="test")
+        return _nodes(arguments[1:]) if arguments[0] == "nodes" else _scaling()
     bootstrap.enter(["-m", "bench", *arguments])
     options = _parse(arguments)
     from bench import install, loader
@@ -68,6 +73,50 @@ def main(arguments: Sequence[str]) -> int:
     except loader.LoadFailed as error:
         bootstrap.fail(str(error))
     return _measure(options, program, missing)
+
+
+def _nodes(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench nodes", description="Measures several processes.")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="interleaved runs [3]")
+    parser.add_argument(
+        "--output", default="docs/benchmarks/nodes.md", metavar="FILE", help="where the report goes"
+    )
+    options = parser.parse_args(arguments)
+    from bench import install, loader, machine, nodes, nodes_report
+    from bench.grid import Grid
+    from tests.services import missing_postgresql, missing_redis
+
+    for missing in (missing_postgresql(), missing_redis()):
+        if missing is not None:
+            bootstrap.fail(missing)
+    try:
+        program = loader.build(install.CACHE)
+    except loader.LoadFailed as error:
+        bootstrap.fail(str(error))
+    about = machine.describe(machine.isolate())
+    machine.raise_descriptors()
+    started = time.monotonic()
+    grid = Grid(load=program)
+    try:
+        found = nodes.measure(grid, runs=options.runs)
+    finally:
+        grid.close()
+    about["Duration"] = f"{time.monotonic() - started:.0f} s"
+    text = nodes_report.render(
+        found, machine=about, runs=options.runs, when=time.strftime("%Y-%m-%d", time.gmtime())
+    )
+    Path(options.output).write_text(text, encoding="utf-8")
+    print(text)
+    if found.failures:
+        return 1
+    return _scaling() if options.output == parser.get_default("output") else 0
+
+
+def _scaling() -> int:
+    from bench import scaling
+
+    scaling.write()
+    return 0
 
 
 def _measure(options: argparse.Namespace, program: Path, missing: dict[str, str]) -> int:

@@ -2,7 +2,8 @@
 
    One thread and epoll. Of a frame it reads the header and finds the mark `#load:sender:number#` in the text;
    no JSON is parsed, so that a frame costs less here than in any server. Order, losses and duplicates are
-   checked for each receiver and sender. Commands come on standard input, answers go out as lines of JSON:
+   checked for each receiver and sender. With several ports (`-p 8001,8002`) connections go to them in turn; what
+   reaches a connection at another port than its sender's is counted as far. Commands come on standard input, answers go out as lines of JSON:
 
      connect COUNT INFLIGHT                        open further connections, so many at a time
      load SENDERS WINDOW RATE WARMUP_MS RUN_MS     SENDERS of each room; RATE 0: each keeps WINDOW unreturned,
@@ -43,7 +44,9 @@ static Sender *senders;
 static char **specs;
 static int spec_count, opened, epoll, per_room = 1 << 30, nonces, socketio, wait_history;
 static const char *origin = "", *host;
-static struct sockaddr_in address;
+enum { PORTS = 16 };
+static struct sockaddr_in addresses[PORTS];
+static int port_count;
 static char in[IN_BYTES];
 
 /* connecting */
@@ -54,8 +57,8 @@ static uint64_t connect_began, *up_times;
 static int load, running, counting, draining, senders_per_room, sender_count, window;
 static double rate;
 static uint64_t load_from, count_from, count_until, drain_until, paced, idle_until, last_text;
-static uint64_t delivered, all_delivered, lost, duplicated, resets, closed_early, pings, texts, event_bytes;
-static uint64_t latency[BUCKETS], returned_in_window;
+static uint64_t delivered, far_delivered, reads, all_delivered, lost, duplicated, resets, closed_early, pings, texts, event_bytes;
+static uint64_t latency[2][BUCKETS], returned_in_window; /* near and far */
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -75,13 +78,17 @@ static double bucket_ms(int index) {
     return (double)((1ull << top) + ((uint64_t)(index % 32) << (top - 5))) / 1e6;
 }
 
-static double percentile_ms(double share) {
+static double percentile_ms(double share, int near, int far) {
     uint64_t all = 0, seen = 0;
-    for (int i = 0; i < BUCKETS; i++) all += latency[i];
-    for (int i = 0; i < BUCKETS; i++)
-        if ((seen += latency[i]) && (double)seen >= share * (double)all) return bucket_ms(i);
+    for (int i = 0; i < BUCKETS; i++) all += (near ? latency[0][i] : 0) + (far ? latency[1][i] : 0);
+    for (int i = 0; i < BUCKETS; i++) {
+        seen += (near ? latency[0][i] : 0) + (far ? latency[1][i] : 0);
+        if (seen && (double)seen >= share * (double)all) return bucket_ms(i);
+    }
     return 0;
 }
+
+static int port_of(Conn *c) { return (int)(c - conns) % port_count; }
 
 static void watch(Conn *c, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = c};
@@ -172,7 +179,9 @@ static void on_mark(Conn *c, const char *at, const char *end, int history, uint6
     all_delivered++;
     if (counting) {
         delivered++;
-        latency[bucket(now - senders[sender].times[number % TIMES])]++;
+        int far = port_of(c) != port_of(senders[sender].conn);
+        far_delivered += (uint64_t)far;
+        latency[far][bucket(now - senders[sender].times[number % TIMES])]++;
     }
     if (c->sender == sender) {
         senders[sender].returned = number;
@@ -256,6 +265,7 @@ static void on_readable(Conn *c) {
     if (n <= 0) { bury(c); return; }
     int64_t size = c->rest_len + n;
     uint64_t now = now_ns();
+    reads += (uint64_t)counting;
     int64_t used = parse(c, in, size, now);
     if (used < 0) { bury(c); return; }
     c->rest_len = (int)(size - used);
@@ -301,7 +311,7 @@ static void start_next(void) {
         if (c->fd < 0) { perror("socket"); exit(1); }
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         watch(c, EPOLL_CTL_ADD, EPOLLOUT);
-        if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) bury(c);
+        if (connect(c->fd, (struct sockaddr *)&addresses[port_of(c)], sizeof *addresses) < 0 && errno != EINPROGRESS) bury(c);
     }
 }
 
@@ -345,7 +355,7 @@ static void begin_load(int of_room, int window_, double rate_, int warmup_ms, in
         }
     }
     memset(latency, 0, sizeof latency);
-    delivered = all_delivered = lost = duplicated = resets = returned_in_window = closed_early = 0;
+    delivered = far_delivered = reads = all_delivered = lost = duplicated = resets = returned_in_window = closed_early = 0;
     running = 1;
     counting = draining = 0;
     load_from = paced = now_ns();
@@ -378,8 +388,11 @@ static void tell_load(uint64_t now) {
         for (int k = 0; conns[i].state == UP && !conns[i].stalled && k < senders_per_room; k++)
             missing += (uint64_t)(senders[conns[i].room * senders_per_room + k].sent - conns[i].last[k]);
     printf("{\"event\":\"loaded\",\"lost\":%lu,\"duplicated\":%lu,\"reset\":%lu,\"closed\":%lu,\"p50_ms\":%.4f,"
-           "\"p99_ms\":%.4f,\"event_bytes\":%lu,\"drained_ms\":%.1f}\n", lost + missing, duplicated, resets, closed_early,
-           percentile_ms(0.5), percentile_ms(0.99), event_bytes, (double)(now - count_until) / 1e6);
+           "\"p99_ms\":%.4f,\"event_bytes\":%lu,\"drained_ms\":%.1f,\"far\":%lu,\"near_p50_ms\":%.4f,"
+           "\"near_p99_ms\":%.4f,\"far_p50_ms\":%.4f,\"far_p99_ms\":%.4f}\n", lost + missing, duplicated, resets,
+           closed_early, percentile_ms(0.5, 1, 1), percentile_ms(0.99, 1, 1), event_bytes,
+           (double)(now - count_until) / 1e6, far_delivered, percentile_ms(0.5, 1, 0), percentile_ms(0.99, 1, 0),
+           percentile_ms(0.5, 0, 1), percentile_ms(0.99, 0, 1));
     fflush(stdout);
     running = draining = 0;
     for (int i = 0; i < sender_count; i++) free(senders[i].times);
@@ -398,8 +411,8 @@ static void step_load(uint64_t now) {
         counting = 0;
         draining = 1;
         drain_until = now + 15000000000u;
-        printf("{\"event\":\"counted\",\"deliveries\":%lu,\"returned\":%lu,\"seconds\":%.6f}\n", delivered,
-               returned_in_window, (double)(now - count_from) / 1e9);
+        printf("{\"event\":\"counted\",\"deliveries\":%lu,\"returned\":%lu,\"reads\":%lu,\"seconds\":%.6f}\n", delivered,
+               returned_in_window, reads, (double)(now - count_from) / 1e9);
         fflush(stdout);
         count_until = now;
     }
@@ -431,6 +444,14 @@ static void command(char *line) {
     } else if (!strncmp(line, "drop", 4)) exit(0);
 }
 
+static void read_ports(char *list) {
+    for (char *at = strtok(list, ","); at && port_count < PORTS; at = strtok(NULL, ",")) {
+        addresses[port_count].sin_family = AF_INET;
+        addresses[port_count].sin_port = htons((uint16_t)atoi(at));
+        addresses[port_count++].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    }
+}
+
 static void read_specs(const char *path) {
     FILE *file = fopen(path, "r");
     char *line = NULL;
@@ -446,9 +467,9 @@ static void read_specs(const char *path) {
 }
 
 int main(int count, char **arguments) {
-    int option, port = 0;
+    int option;
     while ((option = getopt(count, arguments, "p:H:o:c:r:nsh")) != -1) switch (option) {
-        case 'p': port = atoi(optarg); break;
+        case 'p': read_ports(optarg); break;
         case 'H': host = optarg; break;
         case 'o': origin = optarg; break;
         case 'c': read_specs(optarg); break;
@@ -458,14 +479,11 @@ int main(int count, char **arguments) {
         case 'h': wait_history = 1; break;
         default: return 2;
     }
-    if (!port || !host || !spec_count) return 2;
+    if (!port_count || !host || !spec_count) return 2;
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    address.sin_family = AF_INET;
-    address.sin_port = htons((uint16_t)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     conns = calloc((size_t)spec_count, sizeof *conns);
     up_times = calloc((size_t)spec_count, sizeof *up_times);
     epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -41,15 +41,21 @@ class Counting(Answer, tag="counting", frozen=True):
 
 
 class Counted(Answer, tag="counted", frozen=True):
-    """The measured time is over. `returned`: messages that came back to their sender in it."""
+    """The measured time is over. `returned`: messages that came back to their sender in it; `reads`: how often
+    something was there to read, at least as often as the server wrote to a socket that had been read.
+    """
 
     deliveries: int
     returned: int
+    reads: int
     seconds: float
 
 
 class Loaded(Answer, tag="loaded", frozen=True):
-    """Everything that was sent came, or did not. `reset`: skipped by a `history` frame that says so."""
+    """Everything that was sent came, or did not. `reset`: skipped by a `history` frame that says so.
+
+    `far`: deliveries to connections at another port than their sender's, within the measured time.
+    """
 
     lost: int
     duplicated: int
@@ -59,6 +65,11 @@ class Loaded(Answer, tag="loaded", frozen=True):
     p99_ms: float
     event_bytes: int
     drained_ms: float
+    far: int
+    near_p50_ms: float
+    near_p99_ms: float
+    far_p50_ms: float
+    far_p99_ms: float
 
 
 class Stalled(Answer, tag="stalled", frozen=True):
@@ -106,11 +117,12 @@ class Loader:
     """A running load generator, on its own core."""
 
     def __init__(
-        self, program: Path, *, port: int, specs: Path, core: int | None, flags: Sequence[str] = (),
+        self, program: Path, *, ports: Sequence[int], specs: Path, core: int | None, flags: Sequence[str] = (),
         per_room: int = 1 << 30,
     ) -> None:  # fmt: skip
-        command = [str(program), "-p", str(port), "-H", f"localhost:{port}", "-c", str(specs)]
-        command += ["-o", f"http://localhost:{port}", "-r", str(per_room), *flags]
+        host = f"localhost:{ports[0]}"
+        command = [str(program), "-p", ",".join(map(str, ports)), "-H", host, "-c", str(specs)]
+        command += ["-o", f"http://{host}", "-r", str(per_room), *flags]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -126,6 +138,11 @@ class Loader:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        """Its own number."""
+        return self._process.pid
 
     def tell(self, command: str) -> None:
         """Gives a command; its answers are to be awaited."""

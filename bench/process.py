@@ -65,6 +65,11 @@ class Server:
             self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Its own number."""
+        return self._process.pid
+
     def cpu_us(self) -> float:
         """Microseconds of CPU so far, user and system, of the process, its threads and its children."""
         return sum(_ticks(pid) for pid in tree(self._process.pid)) * _TICK_US

@@ -47,15 +47,15 @@ def environment() -> dict[str, str]:
     return {"CHAT_COOKIE_SECRET": SECRET}
 
 
-def prepare(folder: Path) -> list[str]:
-    """Makes the data folder and returns a cookie for each account."""
+def prepare(folder: Path, database_url: str = "") -> list[str]:
+    """Makes the data folder, or fills the database of the URL, and returns a cookie for each account."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    return asyncio.run(_prepare(folder))
+    return asyncio.run(_prepare(folder, database_url or f"sqlite:///{folder / 'chat.db'}"))
 
 
-async def _prepare(folder: Path) -> list[str]:
-    database = await open_database(f"sqlite:///{folder / 'chat.db'}", backups=folder / "backups")
+async def _prepare(folder: Path, database_url: str) -> list[str]:
+    database = await open_database(database_url, backups=folder / "backups")
     now_ms = time.time_ns() // 1_000_000
     sessions = Sessions(database.accounts, clock_ms=lambda: now_ms, on_ended=lambda ids, code, reason: None)
     keys, version = signing_keys((SECRET.encode(),))

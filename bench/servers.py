@@ -124,7 +124,7 @@ class Arena:
         ]
         specs.write_text("\n".join(lines) + "\n", encoding="ascii")
         return Loader(
-            self._load, port=port, specs=specs, core=self._client_core, flags=peer.flags, per_room=per_room
+            self._load, ports=[port], specs=specs, core=self._client_core, flags=peer.flags, per_room=per_room
         )
 
     def cookie(self, number: int) -> str:

@@ -21,12 +21,12 @@ UNFINISHED = "unfinished"  # stands there while .venv is being made
 
 # What setup.cfg's install_requires and its extra `test` bring, by the names they are imported by.
 MODULES = (
-    "tornado", "jinja2", "msgspec", "sqlalchemy", "alembic", "argon2", "prometheus_client", "markdown_it",
-    "linkify_it", "nh3", "babel", "emoji",
+    "tornado", "jinja2", "msgspec", "sqlalchemy", "greenlet", "asyncpg", "redis", "alembic", "argon2",
+    "prometheus_client", "markdown_it", "linkify_it", "nh3", "babel", "emoji",
 )  # fmt: skip
 TEST_MODULES = (
     *MODULES, "pytest", "pytest_tornado", "pkg_resources", "pytest_cov", "pytest_benchmark", "coverage",
-    "hypothesis", "playwright", "websockets", "mypy", "ruff", "bandit",
+    "hypothesis", "playwright", "websockets", "mypy", "ruff", "bandit", "check_jsonschema", "uvloop",
 )  # fmt: skip
 
 _NETWORK_SIGNS = (

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from chat_app import __version__, commands
 from chat_app.errors import ChatError
+from chat_app.service_urls import database_url
 from chat_app.settings import SETTINGS, Setting, Settings, SettingsError, load
 
 ROLES = ("owner", "admin", "moderator", "member")
@@ -33,11 +34,20 @@ COMMANDS = (
     ("backup FILE", "copy the database into a new file, also while the server runs"),
     ("restore FILE", "put a backup in the database's place; the server must not run"),
     (
+        "copy --from URL --to URL [--replace]",
+        "copy everything from one database into another, SQLite or PostgreSQL, and compare; no server of "
+        "either may run; an earlier copy is brought up to date, --replace overwrites anything else too",
+    ),
+    (
         "smoke --url URL --name NAME --password-stdin [--room lobby] [--timeout 5]",
         "sign in, send a message and wait until it comes back; exit code 0 when it does, else 1",
     ),
 )  # fmt: skip
-_OWN_FLAGS = {"--help", "--version", "--role", "--password-stdin", "--url", "--name", "--room", "--timeout"}
+_OWN_FLAGS = {
+    "--help", "--version", "--role", "--password-stdin", "--url", "--name", "--room", "--timeout", "--from",
+    "--to", "--replace",
+}  # fmt: skip
+_URLS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _WIDTH = 100  # columns of the help text
 _INDENT = 24  # columns before the meanings in it
 
@@ -131,6 +141,10 @@ def _parser() -> _Parser:
     _add(actions, flags, "link", commands.user_link, "name")
     _add(top, flags, "backup", commands.backup, "file")
     _add(top, flags, "restore", commands.restore, "file")
+    copy = _add(top, flags, "copy", commands.copy)
+    copy.add_argument("--from", dest="source", metavar="URL", type=_database, required=True, help=_URLS)
+    copy.add_argument("--to", dest="target", metavar="URL", type=_database, required=True, help=_URLS)
+    copy.add_argument("--replace", action="store_true", help="overwrite the target, whatever it holds")
     smoke = _add(top, flags, "smoke", commands.smoke)
     smoke.add_argument("--url", required=True, help="where the chat is, such as https://chat.example.org")
     smoke.add_argument("--name", required=True, help="the account that signs in")
@@ -216,6 +230,13 @@ def _listed(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, max_help_position=_INDENT, width=_WIDTH)
+
+
+def _database(text: str) -> str:
+    try:
+        return database_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _timeout(text: str) -> float:

@@ -6,11 +6,13 @@ returns the exit code or raises; it prints results only. Imports that cost time 
 
 import argparse
 import asyncio
+import contextlib
 import getpass
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from chat_app.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from chat_app.metrics import Turns
+    from chat_app.worker import Worker
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -28,25 +31,77 @@ _STARTING_SECONDS = 3.0  # a server that holds the lock but does not answer yet 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from chat_app import logs
     from chat_app.data_folder import ensure_data
+    from chat_app.worker import Worker
+
+    worker = Worker.inherited(os.environ)
+    if settings.processes > 1:
+        return _supervise(arguments, settings)
+    logs.configure(process=os.getpid() if worker else None)
+    return _run(ensure_data(settings), worker)
+
+
+def _run(settings: Settings, worker: "Worker | None") -> int:
     from chat_app.loop import new_loop
     from chat_app.metrics import Turns
 
-    logs.configure()
     turns = Turns()
     with asyncio.Runner(loop_factory=lambda: new_loop(turns, settings.loop)) as runner:
-        runner.run(_serve(ensure_data(settings), turns))
+        runner.run(_serve(settings, turns) if worker is None else _serve_beside(settings, turns, worker))
     return 0
 
 
 async def _serve(settings: Settings, turns: "Turns") -> None:
     from chat_app.app import open_app
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _stopped_by_signals()
     async with open_app(settings, announce=lambda line: print(line, flush=True), turns=turns) as app:
         await stop.wait()
         await app.drain()
+
+
+async def _serve_beside(settings: Settings, turns: "Turns", worker: "Worker") -> None:
+    """As one of several processes."""
+    from chat_app.app import open_app
+    from chat_app.worker import Dismissed
+
+    stop = _stopped_by_signals()
+    with contextlib.suppress(Dismissed):
+        async with worker.attached(stop), open_app(settings, turns=turns, worker=worker) as app:
+            await stop.wait()
+            if worker.leaving:
+                await app.step_aside()
+            await app.drain()
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _supervise(arguments: argparse.Namespace, settings: Settings) -> int:
+    from chat_app import logs
+    from chat_app.data_folder import ensure_data
+    from chat_app.supervisor import Supervisor, check
+
+    check(settings)
+    logs.configure(process=os.getpid())
+
+    async def run() -> int:
+        supervisor = Supervisor(
+            ensure_data(settings),
+            flags=vars(arguments),
+            environment=os.environ,
+            announce=lambda line: print(line, flush=True),
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, supervisor.end, number)
+        loop.add_signal_handler(signal.SIGHUP, supervisor.replace)
+        return await supervisor.run()
+
+    return asyncio.run(run())
 
 
 def user_add(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -64,9 +119,7 @@ def user_list(arguments: argparse.Namespace, settings: Settings) -> int:
         (row["name"], row["role"], "disabled" if row["disabled"] else "enabled", str(row["created_at"])[:10])
         for row in accounts
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _print_table(rows)
     return 0
 
 
@@ -105,20 +158,38 @@ def backup(arguments: argparse.Namespace, settings: Settings) -> int:
         raise SettingsError(f"{file} exists already; a backup is never written over another file.")
     if not file.parent.is_dir():
         raise SettingsError(f"There is no folder {file.parent}.")
-    _administer(settings, "backup", {"path": str(file)})
+    from chat_app import maintenance
+
+    if not maintenance.backup(settings, file):
+        _administer(settings, "backup", {"path": str(file)})
     print(f"The backup is in {file}.")
     return 0
 
 
 def restore(arguments: argparse.Namespace, settings: Settings) -> int:
-    from chat_app.app import restore as restore_database
+    from chat_app import maintenance
     from chat_app.data_folder import ensure_data
 
     file = Path(arguments.file)
     with file.open("rb"):  # says at once when it cannot be read
         pass
-    asyncio.run(restore_database(ensure_data(settings), file))
+    maintenance.restore(ensure_data(settings), file)
     print(f"{file} is restored; every room has a new epoch.")
+    return 0
+
+
+def copy(arguments: argparse.Namespace, settings: Settings) -> int:
+    from chat_app import maintenance
+
+    started = time.monotonic()
+    copied = maintenance.copy(settings, arguments.source, arguments.target, replace=arguments.replace)
+    rows = [(name, f"{digest.rows:,}", "ok") for name, digest in copied.tables.items()]
+    total = sum(digest.rows for digest in copied.tables.values())
+    _print_table([("TABLE", "ROWS", "DIGEST"), *rows])
+    if copied.changed:
+        print(f"Copied and compared {total:,} rows in {time.monotonic() - started:.1f} s.")
+    else:
+        print("It holds exactly this already; nothing was changed.")
     return 0
 
 
@@ -173,6 +244,12 @@ async def _administer_database(settings: Settings, command: str, arguments: Mapp
     origin = (*settings.allowed_origins, f"http://localhost:{settings.port}")[0]
     async with open_administration(settings) as administration:
         return await perform(administration, origin, command, arguments)
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _password(arguments: argparse.Namespace) -> str:

@@ -87,7 +87,7 @@ class AckFrame(msgspec.Struct, tag="ack", frozen=True):
 
 
 class PresenceFrame(msgspec.Struct, tag="presence", frozen=True):
-    """Who is here; `users` only in the first one after joining."""
+    """Who is here; `users` in the first one after joining, and when changes alone would not tell it."""
 
     room: str
     online: int
@@ -95,6 +95,8 @@ class PresenceFrame(msgspec.Struct, tag="presence", frozen=True):
     left: list[str]
     message: str
     users: list[str] | msgspec.Raw | UnsetType = UNSET
+    partial: bool | UnsetType = UNSET
+    """True while who is on other nodes is not known, else left out."""
 
 
 class TypingFrame(msgspec.Struct, tag="typing", frozen=True):

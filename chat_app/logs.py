@@ -24,10 +24,13 @@ _SECRET_IN_TEXT = re.compile(
 _TEXT_LIMIT = 16 * 1024  # characters of one value; the rest is cut off
 
 
-def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Sends every logger's records to `stream` (standard error) as JSON lines; Python's warnings too."""
+def configure(stream: TextIO | None = None, level: int = logging.INFO, *, process: int | None = None) -> None:
+    """Sends every logger's records to `stream` (standard error) as JSON lines; Python's warnings too.
+
+    `process` goes into each line, where several write to one stream.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(process=process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -54,6 +57,10 @@ def log_event(
 class JsonFormatter(logging.Formatter):
     """A record as one JSON object: ts, level, logger, event, the fields, and the traceback as `exception`."""
 
+    def __init__(self, *, process: int | None = None) -> None:
+        super().__init__()
+        self._process = process
+
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {
@@ -62,6 +69,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": _event(record),
         }
+        if self._process is not None:
+            line["process"] = self._process
         fields = getattr(record, "fields", None)
         if isinstance(fields, Mapping):
             line |= {key if key not in line else f"{key}_": value for key, value in _scrubbed(fields).items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -48,6 +49,8 @@ class Metrics:
     """One registry a process, made in `app.py`; `turns` comes from who made the loop."""
 
     def __init__(self, turns: Turns | None = None) -> None:
+        self.everybodys: Callable[[], Awaitable[bytes | None]] | None = None
+        """With several processes: the page of all of them, None when it cannot be had."""
         self.registry = CollectorRegistry()
         self.registry.register(turns or Turns())
         of = self.registry
@@ -80,3 +83,48 @@ class Metrics:
     def render(self) -> bytes:
         """Prometheus text."""
         return generate_latest(self.registry)
+
+    async def page(self) -> bytes | None:
+        """Prometheus text, of all processes where there are several; None when it cannot be had now."""
+        return self.render() if self.everybodys is None else await self.everybodys()
+
+
+class BrokerMetrics:
+    """What a node counts of what the nodes tell each other; there only where there is a broker."""
+
+    def __init__(self, of: CollectorRegistry) -> None:
+        self.up = Gauge("chat_broker_up", "Whether hints of other nodes arrive now", registry=of)
+        self.sent = Counter("chat_hints_sent", "Hints told to the other nodes", registry=of)
+        self.received = Counter("chat_hints_received", "Hints of other nodes", registry=of)
+        self.dropped = Counter(
+            "chat_hints_dropped",
+            "Hints lost here, by reason; comparing with the database heals it",
+            ["reason"],
+            registry=of,
+        )
+        self.hop = Histogram(
+            "chat_hop_seconds",
+            "How long it takes what a node tells to arrive",
+            buckets=_FAST_SECONDS,
+            registry=of,
+        )
+
+
+_SAMPLE = re.compile(r"([^{ ]+)(?:\{(.*)\})? (\S+)")
+
+
+def merged(pages: Mapping[str, str]) -> str:
+    """One page of those of several processes: every sample has the label `process`, its key in `pages`."""
+    families: dict[str, tuple[list[str], list[str]]] = {}
+    for process, page in pages.items():
+        about: list[str] = []
+        samples: list[str] = []
+        for line in page.splitlines():
+            if line.startswith("# "):
+                about, samples = families.setdefault(line.split(" ", 3)[2], ([], []))
+                if line not in about:
+                    about.append(line)
+            elif found := _SAMPLE.fullmatch(line):
+                labels = f'process="{process}"' + (f",{found[2]}" if found[2] else "")
+                samples.append(f"{found[1]}{{{labels}}} {found[3]}")
+    return "".join(f"{line}\n" for about, samples in families.values() for line in (*about, *samples))

@@ -103,6 +103,16 @@ class Standing(msgspec.Struct, frozen=True):
     manager: bool = False
 
 
+class RoomState(msgspec.Struct, frozen=True):
+    """A room with what a node keeps of it in memory."""
+
+    info: RoomInfo
+    members: tuple[Member, ...]
+    """Of a public room only its managers."""
+    notifies: dict[str, Notify]
+    """What accounts chose to be notified of, by account id."""
+
+
 class RoomSurvey(msgspec.Struct, frozen=True):
     """A room as administration sees it. `created_by` is a name; None: it was there from the start."""
 

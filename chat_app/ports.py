@@ -7,11 +7,12 @@ stored then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
 from chat_app.errors import ChatError
+from chat_app.hints import Hint
 from chat_app.models import (
     Account,
     Change,
@@ -25,6 +26,7 @@ from chat_app.models import (
     Role,
     RoomInfo,
     RoomKind,
+    RoomState,
     RoomSurvey,
     SearchPage,
     SearchQuery,
@@ -132,6 +134,12 @@ class Rooms(Protocol):
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room that the account sees; 0 and 0 where everything is read."""
 
+    async def heads(self) -> dict[str, int]:
+        """The head of every room by its id, in one snapshot."""
+
+    async def one(self, *, room_id: str = "", slug: str = "") -> RoomState | None:
+        """One room as it is now, by its id or its slug."""
+
     async def mark_read(self, marks: dict[tuple[str, str], int]) -> None:
         """Store read positions {(account_id, room_id): seq} together; a position never moves back."""
 
@@ -147,6 +155,9 @@ class Accounts(Protocol):
 
     async def all(self) -> list[Account]:
         """Every account by name."""
+
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are, in any order."""
 
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`, by name.
@@ -196,6 +207,9 @@ class Accounts(Protocol):
     async def session(self, token_hash: str) -> tuple[Session, Account] | None:
         """The session and its account, expired or not, disabled or not: the caller judges."""
 
+    async def living(self, session_ids: Collection[str]) -> dict[str, Account]:
+        """The accounts, as they are now, of those sessions that have not ended; expired ones too."""
+
     async def sessions(self, account_id: str) -> list[Session]:
         """The sessions of an account, newest first."""
 
@@ -204,8 +218,14 @@ class Accounts(Protocol):
     ) -> list[str]:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
 
-    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str, *, now_ms: int) -> bool:
         """Another token for the session. False, and nothing changed, when the old one is not its token."""
+
+    async def replaced_session(self, token_hash: str) -> tuple[Session, Account, int] | None:
+        """The session whose token was this one before it was renewed, its account, and when that was."""
+
+    async def forget_replaced(self, token_hashes: Collection[str]) -> None:
+        """These tokens, which were replaced, are no longer any session's."""
 
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""
@@ -259,3 +279,45 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Commit what is queued, then close."""
+
+
+class Receiver(Protocol):
+    """Who takes what other nodes tell; called on the event loop, never with what this node sent itself."""
+
+    def receive(self, node_id: str, hint: Hint) -> None:
+        """A hint of another node. Those of one node come in its order; any may be lost."""
+
+    def connection_changed(self, up: bool) -> None:
+        """Whether hints arrive now. With True some may have been lost: compare with the database."""
+
+    def nodes_alive(self, versions: Mapping[str, int]) -> None:
+        """The living other nodes and the version of each one's people, told every few seconds; who is not
+        among them is gone.
+        """
+
+
+class Broker(Protocol):
+    """Between the nodes: hints, and who is on which node. Best effort, with a life of seconds; it holds
+    nothing whose loss loses data. Nothing here waits for it but `people` and `close`.
+    """
+
+    node_id: str
+    up: bool
+    """Whether what this node sends comes back to it."""
+
+    def start(self, receiver: Receiver) -> None:
+        """From now on hints are taken."""
+
+    def send(self, hint: Hint) -> None:
+        """Tells the other nodes, in order. Never waits and never raises; dropped while it is away, or when
+        too many wait.
+        """
+
+    def set_people(self, version: int, rooms: Mapping[str, Mapping[str, str]]) -> None:
+        """Replaces who follows rooms here, room id to account ids and names: what `people` reads."""
+
+    async def people(self, node_id: str) -> tuple[int, dict[str, dict[str, str]]] | None:
+        """What that node gave to `set_people` last; None when it is gone, or the broker is away."""
+
+    async def close(self) -> None:
+        """This node is gone, for the others too, as far as they can be told within a second."""

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
+from chat_app.service_urls import database_url, redis_url
+
 SECRET_BYTES = 32  # at least; HMAC-SHA256 gains nothing from more
 FRAME_BYTES = 16 * 1024  # a longer message would not fit into one frame
 HISTORY_LIMIT = 1_000  # more would be sent to everybody who joins
+PROCESSES_LIMIT = 64
 
 Registration = Literal["open", "invite", "closed"]
 Network = IPv4Network | IPv6Network
@@ -37,6 +40,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     database_url: str = field(repr=False)
     redis_url: str | None = field(repr=False)
+    processes: int
     cookie_secret: tuple[bytes, ...] = field(
         repr=False
     )  # newest first; empty until the data folder gave its own
@@ -103,6 +107,17 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
     values["cookie_secret"] = values["cookie_secret"] or ()
     values["trusted_proxies"] = values["trusted_proxies"] or ()
     return Settings(**values)
+
+
+def as_environment(
+    flags: Mapping[str, object], environment: Mapping[str, str], **changes: object
+) -> dict[str, str]:
+    """What a process of our own is started with to be told the same: flags become variables, since everybody
+    may read a command line; `changes` are by name of the setting.
+    """
+    given = {**flags, **changes}
+    told = {row.variable: str(given[row.name]) for row in SETTINGS if given.get(row.name) is not None}
+    return {**environment, **told}
 
 
 def default_origins(port: int) -> tuple[str, ...]:
@@ -187,23 +202,6 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _database(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme in ("postgresql", "postgres"):
-        raise ValueError("PostgreSQL is not supported in this version yet")
-    if not separator or scheme != "sqlite":
-        raise ValueError("the database's URL begins with sqlite:///")
-    if not rest.startswith("/") or rest in ("/", "/:memory:") or "?" in rest or "\0" in rest:
-        raise ValueError(
-            "a file is needed, such as sqlite:///data/chat.db or sqlite:////var/lib/roomlog/chat.db"
-        )
-    return text
-
-
-def _redis(text: str) -> str:
-    raise ValueError("Redis is not supported in this version yet")
-
-
 def _registration(text: str) -> str:
     if text not in ("open", "invite", "closed"):
         raise ValueError(f"{text!r} is none of open, invite and closed")
@@ -228,13 +226,14 @@ def _token(text: str) -> str:
     return text
 
 
-def _count(most: int | None = None) -> Callable[[str], int]:
+def _count(most: int | None = None, *, least: int = 0) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,10}", text) or (most is not None and int(text) > most):
+        number = int(text) if re.fullmatch(r"[0-9]{1,10}", text) else -1
+        if number < least or (most is not None and number > most):
             raise ValueError(
-                f"{text!r} is not a whole number from 0" + ("" if most is None else f" to {most}")
+                f"{text!r} is not a whole number from {least}" + ("" if most is None else f" to {most}")
             )
-        return int(text)
+        return number
 
     return parse
 
@@ -263,10 +262,14 @@ SETTINGS: Sequence[Setting] = (
     Setting("trusted_proxies", "CHAT_TRUSTED_PROXIES", "--trusted-proxies", "NETWORKS", None, _networks,
         "addresses or networks, comma-separated, whose X-Forwarded-For and X-Forwarded-Proto count; "
         "anybody else's are ignored"),
-    Setting("database_url", "DATABASE_URL", "--database", "URL", "sqlite:///{data}/chat.db", _database,
-        "the database; in this version SQLite only"),
-    Setting("redis_url", "REDIS_URL", "--redis", "URL", None, _redis,
-        "for more than one process on the same database; not supported in this version yet"),
+    Setting("database_url", "DATABASE_URL", "--database", "URL", "sqlite:///{data}/chat.db", database_url,
+        "the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME, with the options of libpq "
+        "such as ?sslmode=verify-full; the password may stand in PGPASSWORD or ~/.pgpass instead"),
+    Setting("redis_url", "REDIS_URL", "--redis", "URL", None, redis_url,
+        "for more than one process on the same PostgreSQL database: redis://, rediss:// (TLS) or unix://, "
+        "with the options of redis-py such as ?ssl_ca_certs=FILE; nothing is lost when what it holds is"),
+    Setting("processes", "CHAT_PROCESSES", "--processes", "COUNT", "1", _count(PROCESSES_LIMIT, least=1),
+        "processes of this machine that share the port; more than one need PostgreSQL and Redis"),
     Setting("cookie_secret", "CHAT_COOKIE_SECRET", None, "SECRET", None, parse_secrets,
         "signs cookies; at least 32 bytes; an older one may follow after a comma and is still read; "
         "without it the data folder's cookie_secret, made at first start with mode 0600"),

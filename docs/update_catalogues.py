@@ -81,7 +81,7 @@ def written(catalogue: Catalog) -> bytes:
 
 
 def _wanted(folder: str) -> bool:
-    place = Path(folder).resolve().relative_to(ROOT).parts
+    place = Path(folder).absolute().relative_to(ROOT).parts
     return not place or place[0] in SEARCHED
 
 

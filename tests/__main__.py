@@ -4,15 +4,18 @@ The first argument may be the name of a folder here: `python -m tests faults --l
 
 Makes `.venv` with the test extra when needed, as root installs missing Debian packages, with npm what the
 browser code's tests need (`tests/js/package.json`), then checks format, lint and types and runs the browser
-code's unit tests and pytest with branch coverage. One that fails does not keep the others from running; the
-exit code tells whether all passed.
+code's unit tests and pytest, with branch coverage where that can be reached without a browser or a fault. All of
+it runs side by side (`tests/lanes.py`), ends with what took how long, and the exit code tells whether all passed.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036  (this line is what an older Python gets to say)
     sys.stderr.write(
@@ -21,10 +24,12 @@ if sys.version_info < (3, 11):  # noqa: UP036  (this line is what an older Pytho
     sys.exit(2)
 
 from chat_app import bootstrap
+from tests import lanes, packages
+from tests.lanes import Step
+from tests.packages import strict
 
-# What the tests need beside Python, by the program that shows it is there.
-PACKAGES = {"chromium": "chromium", "redis-server": "redis-server"}
-SCRIPTS = bootstrap.ROOT / "tests" / "js"
+TESTS = bootstrap.ROOT / "tests"
+SCRIPTS = TESTS / "js"
 MODULES = SCRIPTS / "node_modules"
 PROJECTS = (
     "jsconfig",
@@ -32,17 +37,41 @@ PROJECTS = (
     "jsconfig.tests",
 )  # what the browser, its service worker and node run
 
+# Each is one pytest, the longest first, so that the lanes end together; what stands in none is the last one.
+GROUPS = (
+    ("e2e",), ("faults",), ("commands",), ("web", "security"), ("contracts", "nodes"), ("packaging",),
+)  # fmt: skip
+UNMEASURED = {
+    "e2e",
+    "faults",
+    "packaging",
+}  # a browser, and servers that are killed: what they reach others reach
+
 
 def main(arguments: list[str]) -> int:
     os.chdir(bootstrap.ROOT)
     bootstrap.enter(["-m", "tests", *arguments], extra="test")
-    install_packages()
+    packages.install()
     install_modules()
     if arguments == ["security", "--long"]:
         return finish(name for name, command in long_steps() if run(name, command) != 0)
     if arguments:
         return run("tests", [sys.executable, "-m", "pytest", *in_folder(arguments)])
-    return finish(name for name, command in steps() if run(name, command) != 0)
+    return everything()
+
+
+def everything() -> int:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="roomlog-coverage-") as folder:
+        outcomes = lanes.run_all(steps(Path(folder)))
+        for step in coverage(Path(folder)):
+            outcomes.append(lanes.run(step))
+            lanes.show(outcomes[-1])
+    print("\nWhat took how long:")
+    for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds):
+        print(f"{outcome.seconds:7.1f} s  {outcome.step.name}")
+    print(f"{time.monotonic() - started:7.1f} s  in all, {lanes.lanes()} at a time", flush=True)
+    return finish(outcome.step.name for outcome in outcomes if outcome.code != 0)
 
 
 def finish(names: Iterable[str]) -> int:
@@ -68,21 +97,59 @@ def in_folder(arguments: list[str]) -> list[str]:
     return [f"tests/{first}", *(["-rP"] if first == "faults" else []), *rest]
 
 
-def steps() -> Iterator[tuple[str, list[str]]]:
+def steps(folder: Path) -> Iterator[Step]:
+    """All but the sum of the coverage, which is measured into `folder`; the longest goes beside the checks."""
+    suites = list(pytests(folder))
+    yield suites[0]
+    yield from checks()
+    yield from suites[1:]
+
+
+def checks() -> Iterator[Step]:
     python = [sys.executable, "-m"]
-    yield "format", [*python, "ruff", "format", "--check", "."]
-    yield "lint", [*python, "ruff", "check", "."]
-    yield "types", [*python, "mypy"]
-    yield "security", [*python, "bandit", "-q", "-c", "pyproject.toml", "-r", "chat_app", "run.py"]
+    yield Step("format", [*python, "ruff", "format", "--check", "."])
+    yield Step("lint", [*python, "ruff", "check", "."])
+    yield Step("types", [*python, "mypy"])
+    yield Step("security", [*python, "bandit", "-q", "-c", "pyproject.toml", "-r", "chat_app", "run.py"])
     if not shutil.which("node") and not strict():
         print("\nNo node here: the browser code's types and unit tests are left out.", flush=True)
-    else:
-        if modules_are_there() or strict():
-            compiler = str(MODULES / "typescript" / "bin" / "tsc")
-            for project in PROJECTS:
-                yield "script types", ["node", compiler, "--project", str(SCRIPTS / f"{project}.json")]
-        yield "scripts", ["node", "--test", *sorted(map(str, SCRIPTS.glob("*.test.mjs")))]
-    yield "tests", [*python, "pytest", "--cov", "--cov-report=term"]
+        return
+    if modules_are_there() or strict():
+        compiler = str(MODULES / "typescript" / "bin" / "tsc")
+        for project in PROJECTS:
+            yield Step(
+                f"script types: {project}", ["node", compiler, "--project", str(SCRIPTS / f"{project}.json")]
+            )
+    yield Step("scripts", ["node", "--test", *sorted(map(str, SCRIPTS.glob("*.test.mjs")))])
+
+
+def pytests(folder: Path) -> Iterator[Step]:
+    """They keep out of each other's way: a cache each, and a file of coverage where it is measured."""
+    for group in groups():
+        label = "-".join(group)
+        command = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{label}", "--durations=5"]
+        variables = {}
+        if not UNMEASURED.intersection(group):
+            command += ["--cov", "--cov-report=", "--cov-fail-under=0"]
+            variables["COVERAGE_FILE"] = str(folder / f".coverage.{label}")
+        names = [f"tests/{name}" for name in group]
+        yield Step(f"tests of {', '.join(group)}", [*command, *names], variables)
+
+
+def groups() -> list[tuple[str, ...]]:
+    named = {name for group in GROUPS for name in group}
+    found = {path.relative_to(TESTS).parts[0] for path in TESTS.glob("*/**/test_*.py")}
+    return [*GROUPS, tuple(sorted(found - named))]
+
+
+def coverage(folder: Path) -> Iterator[Step]:
+    """What was measured by all of them, against the floor of setup.cfg. What a server wrote after the end of its
+    pytest, or only in part since it was killed, lies beside the files of these and is left there.
+    """
+    python = [sys.executable, "-m", "coverage"]
+    files = [step.variables["COVERAGE_FILE"] for step in pytests(folder) if step.variables]
+    yield Step("sum of the coverage", [*python, "combine", "--quiet", *files])
+    yield Step("coverage", [*python, "report"])
 
 
 def run(name: str, command: list[str]) -> int:
@@ -92,20 +159,6 @@ def run(name: str, command: list[str]) -> int:
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", flush=True)
         return 1
-
-
-def install_packages() -> None:
-    """Installs missing Debian packages when run as root, else tells how; in CI a missing one ends the run."""
-    lacking = missing_packages()
-    if lacking and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for action in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *lacking]):
-            subprocess.run(["apt-get", *action], env=environment, stdout=subprocess.DEVNULL, check=False)
-        lacking = missing_packages()
-    if lacking and strict():
-        bootstrap.fail(f"the tests need {' '.join(lacking)}, which cannot be installed here")
-    if lacking:
-        print(f"Some tests need more: sudo apt-get install -y {' '.join(lacking)}", flush=True)
 
 
 def install_modules() -> None:
@@ -125,15 +178,6 @@ def install_modules() -> None:
 def modules_are_there() -> bool:
     lock, installed = SCRIPTS / "package-lock.json", MODULES / ".package-lock.json"
     return installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime
-
-
-def missing_packages() -> list[str]:
-    return [package for program, package in PACKAGES.items() if not shutil.which(program)]
-
-
-def strict() -> bool:
-    """Whether a missing service is a failure: on the machine that decides."""
-    return os.environ.get("CI", "").lower() in ("1", "true")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from chat_app.app import App, open_app
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load
 from chat_app.web.server import DEADLINES, Deadlines
+from tests.services import PostgreSQL, Redis, missing_postgresql, missing_redis, need
 
 PASSWORD = "correct horse battery"
 
@@ -40,6 +41,24 @@ def io_loop() -> Iterator[IOLoop]:
     loop.run_until_complete(loop.shutdown_default_executor())
     io_loop.close(all_fds=True)
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One server for all tests; each takes a `database()` of its own."""
+    need(missing_postgresql())
+    server = PostgreSQL()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    """A server for this test, which may kill it."""
+    need(missing_redis())
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
 
 
 class Client:

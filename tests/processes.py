@@ -15,12 +15,12 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = (sys.executable, "-m", "chat_app")
-START_SECONDS = 60  # after that a server that says nothing is killed, and the test that waits for it fails
+START_SECONDS = 120  # after that a server that says nothing is killed, and the test that waits for it fails
 
 
 _MADE = (
     ".git", ".venv*", "data", "build", "dist", "*.egg-info", "node_modules", "__pycache__", ".*_cache", ".cache",
-    ".hypothesis",
+    ".hypothesis", ".coverage*",
 )  # fmt: skip
 
 
@@ -54,6 +54,11 @@ def command(
         timeout=400,  # a first installation on a busy machine
         check=False,
     )
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process started and that live."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class Server:

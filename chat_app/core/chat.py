@@ -16,6 +16,7 @@ from typing import assert_never
 
 from msgspec import UNSET, structs
 
+from chat_app.core.cluster import ALONE
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.limits import SlidingWindow
@@ -28,9 +29,10 @@ from chat_app.core.rooms import Registry, Room, follow, unfollow
 from chat_app.core.unread import Unreads
 from chat_app.errors import Busy, ChatError, Forbidden, NotFound
 from chat_app.failpoints import reach
+from chat_app.hints import Changed
 from chat_app.metrics import Metrics
-from chat_app.models import Account, Amend, Change, Committed, Post
-from chat_app.ports import Database
+from chat_app.models import Account, Amend, Change, Committed, Message, Post
+from chat_app.ports import Broker, Database
 from chat_app.protocol import (
     AckFrame,
     DeleteEvent,
@@ -76,6 +78,7 @@ class Chat:
         max_message_length: int,
         edit_history: bool = False,
         metrics: Metrics,
+        broker: Broker = ALONE,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -87,6 +90,7 @@ class Chat:
         self._max_message_length = max_message_length
         self._edit_history = edit_history
         self._metrics = metrics
+        self._broker = broker
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
@@ -103,6 +107,16 @@ class Chat:
         if room is None or not allows(account, "read", room.standing(account.id)):
             raise NotFound("There is no such room.")
         return room
+
+    async def find(self, account: Account, slug: str) -> Room:
+        """`visible`, if need be after asking the store for what another node may have done just now."""
+        try:
+            return self.visible(account, slug)
+        except NotFound:
+            if self._registry.elsewhere is None:
+                raise
+        await self._registry.elsewhere.ask(account.id, slug)
+        return self.visible(account, slug)
 
     def handle(self, connection: Connection, raw: str) -> None:
         """One text frame."""
@@ -240,15 +254,21 @@ class Chat:
                 # renamed while it was on its way
                 author = structs.replace(outcome.message, author=connection.account.name)
                 outcome = structs.replace(outcome, message=author)
-            room.publish(outcome)
-            self._unreads.published(outcome)
+            room.offer(outcome, self.publish)
+            self._broker.send(Changed(outcome))
             if outcome.kind == "message":
                 self._metrics.messages.inc()
-                room.people.typed(connection.account)
         reach("before-ack")
         if nonce is not None:
             ack = AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq)
             self._acknowledge(connection, event_frame(ack))
+
+    def publish(self, room: Room, change: Committed) -> None:
+        """What it means that a change in a room, of whatever node, is the next one."""
+        room.publish(change)
+        self._unreads.published(change)
+        if change.kind == "message":
+            room.people.typed(_author(change.message))
 
     def _acknowledge(self, connection: Connection, frame: bytes) -> None:
         """What one commit stored for a connection is acknowledged with one send."""
@@ -315,3 +335,8 @@ class Chat:
                 connection.close(1008, "too many malformed events")
         if error.code == "rate_limited" and self._refusals.take(connection.client_id) > 0:
             connection.close(4429, "too many refusals")
+
+
+def _author(message: Message) -> Account:
+    """As far as a message tells."""
+    return Account(message.account_id, message.author, "", "member", False, 0)

@@ -6,6 +6,7 @@ The handlers of `web/messages.py` ask. Nobody is told of who may not see the roo
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -29,9 +30,16 @@ class Found(Struct, frozen=True):
 class Completion:
     """Finds people by the beginning of a name, or of a word in it."""
 
-    def __init__(self, *, accounts: Accounts, connections: Connections) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        connections: Connections,
+        is_elsewhere: Callable[[str], bool] = lambda account_id: False,
+    ) -> None:
         self._accounts = accounts
         self._connections = connections
+        self._is_elsewhere = is_elsewhere
 
     async def in_room(self, room: Room, query: str) -> list[Found]:
         """At most ten: who is here by name, who spoke lately, whoever else may see the room."""
@@ -56,7 +64,10 @@ class Completion:
         if prefix is None:
             return []
         found = await self._accounts.named(prefix, limit=NAMES_LIMIT)
-        return [Found(key, name, bool(self._connections.of_account(key))) for key, name in found]
+        return [
+            Found(key, name, bool(self._connections.of_account(key)) or self._is_elsewhere(key))
+            for key, name in found
+        ]
 
 
 def _prefix(query: str) -> str | None:

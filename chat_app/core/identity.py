@@ -23,7 +23,7 @@ from chat_app.core.people import People
 from chat_app.core.sessions import Sessions, SessionsEnded, digest, new_token
 from chat_app.errors import N_, ChatError, NotFound, RateLimited
 from chat_app.models import Account, JoinLink, Role, Session
-from chat_app.ports import Accounts
+from chat_app.ports import Accounts, Broker
 
 SETUP_MS = 3_600_000
 LINKED_MS = 3_600_000
@@ -65,12 +65,15 @@ class Identity:
         *,
         on_account_changed: Callable[[Account], None] = lambda account: None,
         monotonic: Callable[[], float] = time.monotonic,
+        broker: Broker | None = None,
     ) -> None:
         self._accounts = accounts
         self._passwords = passwords
         self._clock_ms = clock_ms
         self._has_owner = False
-        self.sessions = Sessions(accounts, clock_ms=clock_ms, on_ended=on_sessions_ended)
+        self.sessions = Sessions(
+            accounts, clock_ms=clock_ms, on_ended=on_sessions_ended, broker=broker, monotonic=monotonic
+        )
         self.people = People(
             accounts,
             self.sessions,
@@ -84,6 +87,17 @@ class Identity:
         self._name_failures = SlidingWindow(FAILURES_OF_NAME, window, monotonic)
         self._device_failures = SlidingWindow(FAILURES_OF_DEVICE, window, monotonic)
         self._registrations = SlidingWindow(REGISTRATIONS_OF_ADDRESS, window, monotonic)
+
+    def windows(self) -> dict[str, SlidingWindow]:
+        """The limits that count over all nodes, by a name for each."""
+        return {
+            "failures": self._failures,
+            "address_failures": self._address_failures,
+            "name_failures": self._name_failures,
+            "device_failures": self._device_failures,
+            "registrations": self._registrations,
+            "renames": self.people.renames,
+        }
 
     # -- the first owner -------------------------------------------------------------------------------------
 
@@ -235,7 +249,7 @@ class Identity:
         if not self.is_linked(session):
             await self._check_own(session, current, address)
         await self._accounts.set_password(account.id, await self._passwords.hash(wanted))
-        self._failures.clear((account.name_key, address_key(address)))
+        self._failures.clear((_mark_of(account.name_key), address_key(address)))
         fresh, token = await self.sessions.open(account.id, address=address, agent=agent)
         await self.sessions.end(account.id, but=fresh.id, reason="password changed")
         return token
@@ -258,7 +272,7 @@ class Identity:
     async def set_language(self, account: Account, language: str | None) -> None:
         """The language of one's pages; None: what the browser asks for."""
         await self._accounts.set_language(account.id, language)
-        self.sessions.forget(account.id)
+        self.sessions.changed(account.id)
 
     # -- private ---------------------------------------------------------------------------------------------
 
@@ -329,4 +343,10 @@ class Identity:
         """What a guess counts towards; the first is forgotten when one was right."""
         if device is not None:
             return [(self._device_failures, device)]
-        return [(self._failures, (key, place)), (self._address_failures, place), (self._name_failures, key)]
+        name = _mark_of(key)
+        return [(self._failures, (name, place)), (self._address_failures, place), (self._name_failures, name)]
+
+
+def _mark_of(key: str) -> str:
+    """A name as guesses are counted by it: a password in the wrong field is told to no other node."""
+    return digest(key)[:32]

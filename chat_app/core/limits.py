@@ -29,6 +29,8 @@ class SlidingWindow:
         self._clock = clock
         self._keys_limit = keys_limit
         self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
+        self._tell: Callable[[Hashable, int], None] | None = None
+        self._parts = 1
 
     def __len__(self) -> int:
         """How many keys are remembered."""
@@ -45,6 +47,8 @@ class SlidingWindow:
         times.append(self._clock())
         self._times.move_to_end(key)
         self._forget()
+        if self._tell is not None:
+            self._tell(key, 1)
         return 0.0
 
     def refund(self, key: Hashable) -> None:
@@ -54,10 +58,13 @@ class SlidingWindow:
             times.pop()
             if not times:
                 del self._times[key]
+            if self._tell is not None:
+                self._tell(key, -1)
 
     def clear(self, key: Hashable) -> None:
         """Forget everything counted for `key`."""
-        self._times.pop(key, None)
+        if self._times.pop(key, None) is not None and self._tell is not None:
+            self._tell(key, 0)
 
     def peek(self, key: Hashable) -> float:
         """What `take` would answer, without counting."""
@@ -67,7 +74,33 @@ class SlidingWindow:
         now = self._clock()
         while times and times[0] <= now - self._window:
             times.popleft()
-        return 0.0 if len(times) < self._limit else times[0] + self._window - now
+        over = len(times) - max(1, self._limit // self._parts)
+        return 0.0 if over < 0 else times[over] + self._window - now
+
+    def share(self, tell: Callable[[Hashable, int], None]) -> None:
+        """From now on `tell` hears what is counted here, as (key, times): taken back below 0, forgotten 0."""
+        self._tell = tell
+
+    def divide(self, parts: int) -> None:
+        """Only this part of the limit is allowed here, at least once."""
+        self._parts = parts
+
+    def counted(self, key: Hashable, times: int) -> None:
+        """What somebody else counted, by the sign as `share` tells it; at most twice the limit is kept."""
+        if self.off:
+            return
+        if times == 0:
+            self._times.pop(key, None)
+            return
+        known = self._times.setdefault(key, deque())
+        for _ in range(min(-times, len(known))):
+            known.pop()
+        known.extend([self._clock()] * min(times, 2 * self._limit - len(known)))
+        if not known:
+            del self._times[key]
+            return
+        self._times.move_to_end(key)
+        self._forget()
 
     @property
     def off(self) -> bool:

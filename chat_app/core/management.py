@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from chat_app.core.cluster import ALONE
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.message_ids import message_id
@@ -22,8 +23,20 @@ from chat_app.core.room_views import room_frame
 from chat_app.core.rooms import Registry, Room, unfollow
 from chat_app.core.unread import Unreads
 from chat_app.errors import ChatError, Forbidden, NotFound
-from chat_app.models import LOBBY, NOTIFIES, Account, Committed, Manage, NoticeKind, RoomKind
-from chat_app.ports import Database
+from chat_app.hints import Changed, NotifySet, RoomMade
+from chat_app.models import (
+    LOBBY,
+    NOTIFIES,
+    Account,
+    Committed,
+    Manage,
+    Member,
+    NoticeKind,
+    Notify,
+    RoomInfo,
+    RoomKind,
+)
+from chat_app.ports import Broker, Database
 from chat_app.protocol import RemovedFrame, event_frame
 
 DIRECT_LIMIT = 9
@@ -60,12 +73,14 @@ class Management:
         registry: Registry,
         connections: Connections,
         unreads: Unreads,
+        broker: Broker = ALONE,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._database = database
         self._registry = registry
         self._connections = connections
         self._unreads = unreads
+        self._broker = broker
         self._now_ms = now_ms
 
     def visible(self, account: Account, slug: str) -> Room:
@@ -86,7 +101,8 @@ class Management:
         )
         members = (await self._database.rooms.members()).get(info.id, [])
         room = self._registry.by_slug(info.slug) or self._registry.add(info, members)
-        self._tell_room(room)
+        self._broker.send(RoomMade(info.id))
+        self.tell(room)
         return room
 
     async def open_direct(self, account: Account, names: Sequence[str]) -> Room:
@@ -102,9 +118,12 @@ class Management:
         info, members, made = await self._database.rooms.direct(
             ids, slug=f"dm-{secrets.token_urlsafe(12)}", now_ms=self._now_ms()
         )
-        room = self._registry.by_slug(info.slug) or self._registry.add(info, members)
+        known = self._registry.by_slug(info.slug)
+        room = known or self._registry.add(info, members)
         if made:
-            self._tell_room(room)
+            self._broker.send(RoomMade(info.id))
+        if made or known is None:
+            self.tell(room)
         return room
 
     async def change(
@@ -145,33 +164,47 @@ class Management:
         if chosen is None:
             raise ChatError("bad_request", "Choose all, mentions or nothing.")
         await self._database.rooms.set_notify(account.id, room.info.id, chosen)
-        room.notifies[account.id] = chosen
-        if allows(account, "read", room.standing(account.id)):  # still, after waiting for the store
-            _tell(room, list(self._connections.of_account(account.id)))
+        self._broker.send(NotifySet(account.id, room.info.id, chosen))
+        self.notify_set(room, account.id, chosen)
         return room
+
+    def notify_set(self, room: Room, account_id: str, notify: Notify) -> None:
+        """An account chose, here or on another node: its connections hear of it."""
+        room.notifies[account_id] = notify
+        _tell(
+            room,
+            # still, after waiting for the store
+            [c for c in self._connections.of_account(account_id)
+             if allows(c.account, "read", room.standing(account_id))],
+        )  # fmt: skip
 
     def _committed(self, room: Room, waiting: asyncio.Future[None], outcome: Committed | ChatError) -> None:
         if isinstance(outcome, ChatError):
             if not waiting.done():
                 waiting.set_exception(outcome)
             return
-        self.apply(room, outcome)
+        room.offer(outcome, self.apply)
+        self._broker.send(Changed(outcome))
         if not waiting.done():
             waiting.set_result(None)
 
     def apply(self, room: Room, change: Committed) -> None:
-        """A committed change: whoever lost the right to see the room leaves it before its next frame."""
+        """A committed change of the room itself, of whatever node, is the next one."""
         assert change.room is not None
-        before = set(room.members)
-        room.info = change.room
-        room.members = {member.account_id: member for member in change.members}
-        if room.info.kind != "public":
-            for account_id in before - set(room.members):
-                self._expel(room, account_id)
+        self.restate(room, change.room, change.members)
         room.publish(change)
         self._unreads.published(change)
         room.flush()  # the notice goes before what it means
-        self._tell_room(room, everybody=change.message.notice in _IN_LISTS)
+        self.tell(room, everybody=change.message.notice in _IN_LISTS)
+
+    def restate(self, room: Room, info: RoomInfo, members: Iterable[Member]) -> None:
+        """What the room is now: whoever lost the right to see it leaves it before its next frame."""
+        before = set(room.members)
+        room.info = info
+        room.members = {member.account_id: member for member in members}
+        if room.info.kind != "public":
+            for account_id in before - set(room.members):
+                self._expel(room, account_id)
 
     def _expel(self, room: Room, account_id: str) -> None:
         gone = event_frame(RemovedFrame(room.info.slug))
@@ -180,8 +213,10 @@ class Management:
             connection.tell(gone)
         self._unreads.forget_room(account_id, room)
 
-    def _tell_room(self, room: Room, *, everybody: bool = True) -> None:
-        """Everybody who follows it, then who has it in a list: of a closed one its members."""
+    def tell(self, room: Room, *, everybody: bool = True) -> None:
+        """What the room is: to everybody who follows it, then to who has it in a list: of a closed one its
+        members.
+        """
         following = {cursor.connection for cursor in room.cursors}
         if room.info.kind != "public":
             for account_id in room.members:

@@ -21,6 +21,10 @@ class Limits:
             SlidingWindow(address, seconds, monotonic),
         )
 
+    def windows(self) -> dict[str, SlidingWindow]:
+        """The limits that count over all nodes, by a name for each."""
+        return {"messages_of_account": self._windows[1], "messages_of_address": self._windows[2]}
+
     def take(self, connection: Connection) -> None:
         """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
         keys = (connection.client_id, connection.account.id, connection.address)

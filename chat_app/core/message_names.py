@@ -1,6 +1,8 @@
-"""A new name of somebody in a message that memory holds: `rooms.py` asks, so that it is as from the store."""
+"""A new name of somebody in a message that memory holds: `ring.py` asks, so that it is as from the store."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from msgspec import structs
 
@@ -18,6 +20,15 @@ def renamed(message: Message, account: Account) -> Message:
         reactions = tuple(_with_name(reaction, account) for reaction in message.reactions)
         message = structs.replace(message, reactions=reactions)
     return message
+
+
+def names_in(message: Message) -> Iterator[tuple[str, str]]:
+    """Everybody it names, by id and name."""
+    yield message.account_id, message.author
+    if message.reply_to is not None:
+        yield message.reply_to.account_id, message.reply_to.author
+    for reaction in message.reactions:
+        yield from reaction.users
 
 
 def _stale(reaction: Reaction, account: Account) -> bool:

@@ -47,7 +47,8 @@ class People:
         self._sessions = sessions
         self._clock_ms = clock_ms
         self._on_account_changed = on_account_changed
-        self._renames = SlidingWindow(RENAMES, RENAMES_SECONDS, monotonic)
+        self.renames = SlidingWindow(RENAMES, RENAMES_SECONDS, monotonic)
+        """Shared by the nodes; forgotten when all of them restart."""
 
     async def rename(self, account: Account, name: str) -> Account:
         """One's own name; the same one again changes nothing. Raises `ChatError` bad_name, taken, and
@@ -56,12 +57,12 @@ class People:
         shown, key = clean_name(name)
         if shown == account.name:
             return account
-        if wait := self._renames.take(account.id):
+        if wait := self.renames.take(account.id):
             raise RateLimited("The name was changed often enough for today.", retry_after=wait)
         try:
             await self._accounts.rename(account.id, shown, key)
         except ChatError:
-            self._renames.refund(account.id)
+            self.renames.refund(account.id)
             raise
         log_event(_log, "account.renamed", account=account.id)
         return self._changed(structs.replace(account, name=shown, name_key=key))
@@ -157,7 +158,7 @@ class People:
         return found[0]
 
     def _changed(self, account: Account) -> Account:
-        self._sessions.forget(account.id)
+        self._sessions.changed(account.id)
         self._on_account_changed(account)
         return account
 

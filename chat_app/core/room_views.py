@@ -1,6 +1,6 @@
 """What a room is, as a frame for one account: title, topic, members, and what the account may do in it.
 
-`rooms.py` sends it to who joins a room that is anything but plain, `management.py` whenever one changes.
+`room.py` sends it to who joins a room that is anything but plain, `management.py` whenever one changes.
 """
 
 from __future__ import annotations

@@ -1,21 +1,26 @@
 """Sign-ins: opening, recognising and ending sessions.
 
 `Identity` and `People` call it. A token goes to the browser, only its SHA-256 is stored. What was read is
-kept in a bounded cache, which holds because every change of an account or a session goes through here.
+kept in a bounded cache. Of a single process it holds, because every change of an account or a session goes
+through here; where other nodes change them too, they tell so, and it is trusted for `TRUST_SECONDS` at most,
+and not at all while they cannot tell.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import structs
 
+from chat_app import hints
+from chat_app.core.cluster import Alone
 from chat_app.errors import Busy
 from chat_app.models import Account, Session
-from chat_app.ports import Accounts
+from chat_app.ports import Accounts, Broker
 
 DAY_MS = 86_400_000
 IDLE_MS = 14 * DAY_MS
@@ -33,6 +38,12 @@ RENEWED_MS = 60_000
 """How long a replaced token still opens: what the browser had asked before it got the new one."""
 RENEWED_LIMIT = 1_000
 """Replaced tokens remembered; beyond it the oldest is worthless at once."""
+REPLACED_ELSEWHERE_MS = 900_000
+"""A token that another node replaced opens while it is stored: that node takes it out after `RENEWED_MS`.
+Where it died first this ends it, which is more than the clocks of two nodes differ.
+"""
+TRUST_SECONDS = 4.0
+"""How long what was read is believed where other nodes change it too: their hints may be lost."""
 
 SIGNED_OUT = 4401
 DISABLED = 4403
@@ -54,12 +65,25 @@ def digest(token: str) -> str:
 class Sessions:
     """The sessions of all accounts."""
 
-    def __init__(self, accounts: Accounts, *, clock_ms: Callable[[], int], on_ended: SessionsEnded) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        clock_ms: Callable[[], int],
+        on_ended: SessionsEnded,
+        broker: Broker | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._accounts = accounts
         self._clock_ms = clock_ms
         self._on_ended = on_ended
+        self._broker: Broker = broker or Alone()
+        self._alone = isinstance(self._broker, Alone)
+        self._monotonic = monotonic
         self._cache: dict[str, tuple[Session, Account]] = {}
-        self._generation = 0
+        self._read_at: dict[str, float] = {}  # the keys of the cache, where others change things too
+        self.generation = 0
+        """Another one after every change of an account or a session that was heard of here."""
         self._seen: dict[str, int] = {}
         self._replaced: dict[str, tuple[str, int]] = {}  # old digest: (new digest, until)
         self._known: dict[
@@ -90,7 +114,7 @@ class Sessions:
         if len(token) > TOKEN_LIMIT:
             return None
         key = digest(token)
-        found = self._cache.get(key) or await self._read(key) or await self._read_replaced(key)
+        found = self._cached(key) or await self._read(key) or await self._read_replaced(key)
         if found is None:
             return None
         session, account = found
@@ -109,12 +133,13 @@ class Sessions:
         None when `token` was replaced already: a request beside this one told the browser the new one.
         """
         old, fresh = digest(token), new_token()
-        if not await self._accounts.renew_session(session.id, old, digest(fresh)):
+        now = self._clock_ms()
+        if not await self._accounts.renew_session(session.id, old, digest(fresh), now_ms=now):
             return None
-        self.forget(session.account_id)
+        self.changed(session.account_id)
         while len(self._replaced) >= RENEWED_LIMIT:
             del self._replaced[next(iter(self._replaced))]
-        self._replaced[old] = digest(fresh), self._clock_ms() + RENEWED_MS
+        self._replaced[old] = digest(fresh), now + RENEWED_MS
         return fresh
 
     def has_ended(self, session_id: str) -> bool:
@@ -152,34 +177,46 @@ class Sessions:
     ) -> list[str]:
         """End one session, all `but` one, or all, and tell; the ids of those that were ended."""
         ended = await self._accounts.end_sessions(account_id, only=only, but=but)
-        self.forget(account_id)
-        for session_id in ended:
-            self._seen.pop(session_id, None)
-            self._known.pop(session_id, None)
+        self.ended_elsewhere(account_id, ended)
         if ended:
             self._on_ended(ended, code, reason)
+            self._broker.send(hints.SessionsEnded(account_id, tuple(ended), code, reason))
         return ended
+
+    def ended_elsewhere(self, account_id: str, session_ids: Iterable[str]) -> None:
+        """Nothing of these sessions is kept any more; their sockets are the caller's affair."""
+        self.forget(account_id)
+        for session_id in session_ids:
+            self._seen.pop(session_id, None)
+            self._known.pop(session_id, None)
 
     async def confirm(self, session: Session) -> None:
         """The password was given again just now."""
         await self._accounts.confirm_session(session.id, now_ms=self._clock_ms())
-        self.forget(session.account_id)
+        self.changed(session.account_id)
+
+    def changed(self, account_id: str) -> None:
+        """Something about the account or its sessions was changed and committed: all nodes read anew."""
+        self.forget(account_id)
+        self._broker.send(hints.AccountChanged(account_id))
 
     def forget(self, account_id: str) -> None:
         """Read the account and its sessions again: something about them was changed (and committed)."""
-        self._generation += 1
+        self.generation += 1
         for key in [key for key, (_, account) in self._cache.items() if account.id == account_id]:
-            del self._cache[key]
+            self._drop(key)
 
     async def flush_seen(self) -> None:
         """Store when sessions were last seen; what could not be stored now is kept for the next time."""
         seen, self._seen = self._seen, {}
-        if not seen:
-            return
         try:
-            await self._accounts.touch_sessions(seen)
+            if seen:
+                await self._accounts.touch_sessions(seen)
         except Busy:
             self._seen = seen | self._seen
+            return
+        if not self._alone and self._replaced:
+            await self._forget_replaced()
 
     def _note(self, session_id: str, expires_ms: int, seen_ms: int) -> None:
         self._known.pop(session_id, None)
@@ -187,24 +224,59 @@ class Sessions:
             del self._known[next(iter(self._known))]
         self._known[session_id] = (expires_ms, seen_ms)
 
+    def _cached(self, key: str) -> tuple[Session, Account] | None:
+        found = self._cache.get(key)
+        if found is None or self._alone:
+            return found
+        if self._broker.up and self._monotonic() - self._read_at[key] < TRUST_SECONDS:
+            return found
+        self._drop(key)
+        return None
+
+    def _drop(self, key: str) -> None:
+        del self._cache[key]
+        self._read_at.pop(key, None)
+
     async def _read_replaced(self, key: str) -> tuple[Session, Account] | None:
         newer, until_ms = self._replaced.get(key, ("", 0))
         if not newer:
-            return None
+            return None if self._alone else await self._read_replaced_elsewhere(key)
         if self._clock_ms() >= until_ms:
-            del self._replaced[key]
+            if self._alone:
+                del self._replaced[key]
             return None
-        return self._cache.get(newer) or await self._read(newer)
+        return self._cached(newer) or await self._read(newer)
+
+    async def _read_replaced_elsewhere(self, key: str) -> tuple[Session, Account] | None:
+        found = await self._accounts.replaced_session(key)
+        if found is None:
+            return None
+        session, account, replaced_ms = found
+        return (session, account) if self._clock_ms() - replaced_ms < REPLACED_ELSEWHERE_MS else None
+
+    async def _forget_replaced(self) -> None:
+        """Takes the tokens that were replaced long enough ago out of the store, for the other nodes."""
+        over = [key for key, (_, until_ms) in self._replaced.items() if self._clock_ms() >= until_ms]
+        if not over:
+            return
+        try:
+            await self._accounts.forget_replaced(over)
+        except Busy:
+            return
+        for key in over:
+            self._replaced.pop(key, None)
 
     async def _read(self, key: str) -> tuple[Session, Account] | None:
         while True:
-            generation = self._generation
+            generation, now = self.generation, self._monotonic()
             found = await self._accounts.session(key)
             if found is None:
                 return None
-            if generation == self._generation:
+            if generation == self.generation:
                 while len(self._cache) >= CACHE_LIMIT:
-                    del self._cache[next(iter(self._cache))]
+                    self._drop(next(iter(self._cache)))
                 self._cache[key] = found
+                if not self._alone:
+                    self._read_at[key] = now
                 return found
             # Something changed while this was read: it may be the state from before.

@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
+from chat_app.core.cluster import ALONE
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
 from chat_app.core.rooms import Registry, Room
 from chat_app.errors import Busy
+from chat_app.hints import ReadTo
 from chat_app.logs import log_event
-from chat_app.models import Committed
-from chat_app.ports import Rooms
+from chat_app.models import Committed, Message
+from chat_app.ports import Broker, Rooms
 from chat_app.protocol import ReadFrame, UnreadFrame, event_frame
 
 COUNT_LIMIT = 1_000
@@ -26,6 +29,8 @@ SLICE = 100
 """Accounts told before the loop gets a turn."""
 COUNTED_AT_ONCE = 2_000
 """Counts brought up to date before the loop gets a turn; about 2 ms."""
+RECOUNTED_AT_ONCE = 500
+"""Accounts that the store is asked for in one tick."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ class _News:
         self.deleted: list[Committed] = []
 
     def add(self, change: Committed) -> None:
-        self.first, self.upto = min(self.first, change.seq), change.seq
+        self.first, self.upto = min(self.first, change.seq), max(self.upto, change.seq)
         if change.kind == "deleted":
             self.deleted.append(change)
         elif change.kind == "message" and change.message.notice is None:
@@ -94,8 +99,11 @@ def _beyond(seqs: Sequence[int], seq: int) -> int:
 class Unreads:
     """Read positions and unread counts of the accounts that are connected."""
 
-    def __init__(self, *, rooms: Rooms, registry: Registry, connections: Connections) -> None:
+    def __init__(
+        self, *, rooms: Rooms, registry: Registry, connections: Connections, broker: Broker = ALONE
+    ) -> None:
         self._rooms = rooms
+        self._broker = broker
         self._registry = registry
         self._connections = connections
         self._marks: dict[str, dict[str, _Mark]] = {}
@@ -126,6 +134,27 @@ class Unreads:
             news = self._news[change.room_id] = _News(change.seq)
         news.add(change)
 
+    def leapt(self, room: Room, before: int, messages: Iterable[Message]) -> None:
+        """A room went on from `before` without the changes, to what they left. One that was posted and
+        deleted in between counts as both: the store may have counted it for somebody before it was deleted.
+        """
+        room_id = room.info.id
+        for message in sorted(messages, key=lambda message: message.seq):
+            if message.seq > before:
+                self.published(
+                    Committed("message", room_id, message.seq, message, mentioned=message.mentions)
+                )
+            if message.deleted_ms is not None:
+                self.published(Committed("deleted", room_id, message.rev, message))
+
+    def recount(self, room: Room | None = None) -> None:
+        """Memory cannot know what is unread in a room, or in any: the store is asked for everybody."""
+        for account_id, _ in self._connections.accounts():
+            if room is None:
+                self._recount.add((account_id, ""))
+            elif room.info.kind == "public" or account_id in room.members:
+                self._recount.add((account_id, room.info.id))
+
     def forget_room(self, account_id: str, room: Room) -> None:
         """The account does not see the room any more."""
         self._marks.get(account_id, {}).pop(room.info.id, None)
@@ -138,15 +167,29 @@ class Unreads:
         mark = self._marks.setdefault(account_id, {}).setdefault(room_id, _Mark())
         if seq <= max(mark.read, self._unsaved.get((account_id, room_id), -1)):
             return
-        mark.read = seq
         self._unsaved[account_id, room_id] = seq
-        if seq >= room.seq:
+        self._move(account_id, room, mark, seq, but=connection)
+
+    def read_elsewhere(self, account_id: str, room: Room, seq: int) -> None:
+        """An account read up to `seq` on another node, which has stored it."""
+        marks = self._marks.get(account_id)
+        if marks is None:
+            return  # not here, or the store is being asked
+        mark = marks.setdefault(room.info.id, _Mark())
+        if seq > mark.read:
+            self._move(account_id, room, mark, seq)
+
+    def _move(
+        self, account_id: str, room: Room, mark: _Mark, seq: int, *, but: Connection | None = None
+    ) -> None:
+        mark.read = seq
+        if seq >= max(room.seq, mark.upto):  # the store may have counted what is not here yet
             mark.count = mark.mentions = 0
         else:
-            self._recount.add((account_id, room_id))
+            self._recount.add((account_id, room.info.id))
         frame = event_frame(ReadFrame(room.info.slug, seq))
         for other in list(self._connections.of_account(account_id)):
-            if other is not connection:
+            if other is not but:
                 other.tell(frame)
 
     async def tick(self) -> None:
@@ -182,6 +225,9 @@ class Unreads:
                     for key, seq in unsaved.items():
                         self._unsaved[key] = max(seq, self._unsaved.get(key, 0))
                     raise
+            if self._broker is not ALONE:
+                for (account_id, room_id), seq in unsaved.items():
+                    self._broker.send(ReadTo(account_id, room_id, seq))
 
     async def _count_news(self, changed: dict[str, set[str]]) -> None:
         gathered, self._news = self._news, {}
@@ -214,20 +260,26 @@ class Unreads:
 
     async def _count_again(self, changed: dict[str, set[str]]) -> None:
         """Counts by the store where memory cannot know; what is left when it is busy stays to be done."""
-        for account_id in {account_id for account_id, _ in self._recount}:
-            keys = {key for key in self._recount if key[0] == account_id}
+        asked: dict[str, set[str]] = {}
+        for account_id, room_id in self._recount:
+            asked.setdefault(account_id, set()).add(room_id)
+        for account_id, room_ids in islice(asked.items(), RECOUNTED_AT_ONCE):
+            keys = {(account_id, room_id) for room_id in room_ids}
             self._recount -= keys
             if self._connections.of_account(account_id):
                 try:
-                    await self._count(account_id)
+                    differs = await self._count(account_id)
                 except Busy:
                     self._recount |= keys
                     raise
-                changed.setdefault(account_id, set()).update(room_id for _, room_id in keys)
+                self._forget_absent(account_id)  # gone while the store was asked
+                changed.setdefault(account_id, set()).update(room_ids | differs)
 
-    async def _count(self, account_id: str) -> None:
+    async def _count(self, account_id: str) -> set[str]:
+        """Asks the store; the rooms that differed from what was known here."""
         await self.flush()
         marks = self._marks.setdefault(account_id, {})
+        differs = set()
         for unread in await self._rooms.unread(account_id):
             room = self._registry.by_id(unread.room_id)
             if room is None:
@@ -239,8 +291,14 @@ class Unreads:
             if old is not None and old.read > unread.read_seq:
                 self._recount.add((account_id, room_id))  # read further meanwhile
                 continue
-            if old is not None or unread.read_seq or unread.count or unread.mentions:
+            if old is not None and (old.count, old.mentions) != (unread.count, unread.mentions):
+                differs.add(room_id)
+            if old is not None and old.read < unread.read_seq and self._broker is not ALONE:
+                self._move(account_id, room, old, unread.read_seq)  # on another node, which was not heard
+            coming = unread.head > room.seq or room_id in self._news  # what will come is counted in part
+            if old is not None or coming or unread.read_seq or unread.count or unread.mentions:
                 marks[room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
+        return differs
 
     def _tell(
         self, connection: Connection, marks: Mapping[str, _Mark], known: dict[tuple[str, int, int], bytes]

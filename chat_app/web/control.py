@@ -23,7 +23,7 @@ from chat_app.web.control_client import LINE_LIMIT, reachable
 if TYPE_CHECKING:
     from chat_app.core.administration import Administration
 
-__all__ = ["ControlError", "ControlServer", "DataLock", "DataLocked", "Dispatch", "perform"]
+__all__ = ["ControlError", "ControlServer", "DataLock", "DataLocked", "Dispatch", "answered", "perform"]
 
 Dispatch = Callable[[str, Mapping[str, object]], Awaitable[object]]
 
@@ -95,13 +95,18 @@ class ControlServer:
             return _refusal("The request did not come in time.")
         except ValueError as error:  # also what readline raises for a line over the limit
             return _refusal(f"The request is not valid: {error}.")
-        try:
-            return {"ok": True, "result": await self._dispatch(command, arguments)}
-        except (ChatError, ControlError) as error:
-            return _refusal(str(error))
-        except Exception as error:
-            log_event(_log, "control.failed", level=logging.ERROR, exc_info=error, command=command)
-            return _refusal("The server could not do this; its log tells why.")
+        return await answered(self._dispatch, command, arguments)
+
+
+async def answered(dispatch: Dispatch, command: str, arguments: Mapping[str, object]) -> dict[str, object]:
+    """What `dispatch` returns for a command, or why it does not, as an answer of the control socket."""
+    try:
+        return {"ok": True, "result": await dispatch(command, arguments)}
+    except (ChatError, ControlError) as error:
+        return _refusal(str(error))
+    except Exception as error:
+        log_event(_log, "control.failed", level=logging.ERROR, exc_info=error, command=command)
+        return _refusal("The server could not do this; its log tells why.")
 
 
 async def perform(

@@ -21,7 +21,7 @@ from chat_app.settings import Network
 COOKIE_DAYS = 30
 DEVICE_DAYS = 365
 NEXT_LIMIT = 2048
-_FUTURE_SECONDS = 300  # how far the clocks of two of our processes may differ
+_FUTURE_SECONDS = 900  # more than the clocks of two of our nodes differ
 _TIMESTAMP = re.compile(r"2\|\d+:\d+\|\d+:(\d{1,20})\|")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\\u0080-\u009f\u2028\u2029]")
 

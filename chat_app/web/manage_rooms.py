@@ -57,7 +57,7 @@ class SetTitle(ManageRoomsHandler):
 
     async def post(self, slug: str) -> None:
         """Another title."""
-        room, title = self.services.chat.visible(self.me, slug), self.field("title")
+        room, title = await self.services.chat.find(self.me, slug), self.field("title")
         try:
             await self.services.management.change(self.me, room.info.slug, "title", value=clean_title(title))
         except ChatError as error:

@@ -54,7 +54,7 @@ class RoomMessages(RoomsHandler):
 
     async def get(self, slug: str) -> None:
         """`before`, `after`, `around` or `ids`, one of them; none: the newest."""
-        room = self.services.chat.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         given = {name: position(self, name) for name in ("before", "after", "around")}
         ids = self.get_query_argument("ids", None)
         if sum(value is not None for value in (*given.values(), ids)) > 1:
@@ -92,7 +92,7 @@ class MessageVersions(RoomsHandler):
 
     async def get(self, slug: str, message_id: str) -> None:
         """Nothing where no earlier text was kept."""
-        room = self.services.chat.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         if not allows(self.me, "moderate", room.standing(self.me.id)):
             raise Forbidden("Only moderators see what a message said before.")
         history = self.services.database.history
@@ -114,7 +114,7 @@ class RoomPins(RoomsHandler):
 
     async def get(self, slug: str) -> None:
         """The latest pin first."""
-        room = self.services.chat.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         history = self.services.database.history
         pinned = await history.pinned(room.info.id)
         if self.answers_json:
@@ -135,7 +135,7 @@ class RoomNames(RoomsHandler):
 
     async def get(self, slug: str) -> None:
         """Who is here first, then who spoke lately, then whoever may see the room."""
-        room = self.services.chat.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         query = self.get_query_argument("q", "", strip=False)
         self.write_json(encode(NamesAnswer(await self.services.completion.in_room(room, query))))
 

@@ -10,6 +10,7 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 from tornado.web import HTTPError
 
+from chat_app.core.cluster import Alone
 from chat_app.web.base import Access, BaseHandler
 
 READY_SECONDS = 2.0
@@ -39,10 +40,13 @@ class Readyz(OpsHandler):
     """Whether new people should be sent here."""
 
     async def get(self) -> None:
-        """503 while starting, draining, or without the database."""
-        state = self.services.state
+        """503 while starting, draining, or without the database. Without Redis it serves, and says so."""
+        state, broker = self.services.state, self.services.broker
         ready = state.ready and not state.draining and await self._database_ready()
-        self.write_json(msgspec.json.encode({"ok": ready}), status=200 if ready else 503)
+        said: dict[str, object] = {"ok": ready}
+        if not isinstance(broker, Alone):
+            said["redis"] = "up" if broker.up else "away"
+        self.write_json(msgspec.json.encode(said), status=200 if ready else 503)
 
     async def _database_ready(self) -> bool:
         try:
@@ -59,8 +63,11 @@ class MetricsPage(OpsHandler):
         """The metrics."""
         if not (self._is_local() or self._has_token()):
             raise HTTPError(404)
+        page = await self.services.metrics.page()
+        if page is None:
+            raise HTTPError(503)
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(self.services.metrics.render())
+        self.finish(page)
 
     def _is_local(self) -> bool:
         if any(name in self.request.headers for name in _FORWARDED):

@@ -112,7 +112,7 @@ class RoomPage(RoomsHandler):
 
     async def get(self, slug: str) -> None:
         """The page; with `?at=` that message is marked."""
-        room = self.services.chat.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         wanted = {name: position(self, name) for name in ("before", "after", "at")}
         head = room.seq
         page = await self._messages(room, head, **wanted)
@@ -135,6 +135,7 @@ class RoomPage(RoomsHandler):
             read_seq=mine.read_seq if mine else 0,
             limits=settings,
             people=room.people.names(),
+            people_partial=room.people.partial,
         )
 
     def _head(self, room: Room, seq: int) -> RoomHead:

@@ -68,7 +68,7 @@ class SettingsHandler(BaseHandler):
         then: str = "saved",
     ) -> None:
         """Does it and goes back to the page."""
-        room = self.services.management.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         try:
             await self.services.management.change(self.me, slug, kind, account_id=account_id)
         except ChatError as error:
@@ -85,11 +85,11 @@ class RoomSettings(SettingsHandler):
 
     async def get(self, slug: str) -> None:
         """The page; who may change nothing sees what there is to see."""
-        await self.show(self.services.management.visible(self.me, slug))
+        await self.show(await self.services.chat.find(self.me, slug))
 
     async def post(self, slug: str) -> None:
         """Title, topic and who may write: what differs is changed, each told in the room."""
-        room = self.services.management.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         typed = {name: self.field(name) for name in ("title", "topic", "posting")}
         changes: list[tuple[NoticeKind, str]] = []
         try:
@@ -112,7 +112,7 @@ class RoomNotify(SettingsHandler):
 
     async def post(self, slug: str) -> None:
         """What one wants to be notified of there; nobody else is concerned."""
-        room = self.services.management.visible(self.me, slug)
+        room = await self.services.chat.find(self.me, slug)
         try:
             await self.services.management.set_notify(self.me, slug, self.field("notify"))
         except ChatError as error:
@@ -142,7 +142,7 @@ class AddMember(SettingsHandler):
 
     async def post(self, slug: str) -> None:
         """Somebody by name."""
-        room, name = self.services.management.visible(self.me, slug), self.field("name")
+        room, name = await self.services.chat.find(self.me, slug), self.field("name")
         try:
             found = await self.services.database.accounts.by_name(name_key(name[:64]))
             if found is None or found[0].disabled:

@@ -91,7 +91,7 @@ class Server(HTTPServer):
         super().initialize(*args, **kwargs)
         self._lines_limit = lines_limit
         self._websockets = sockets
-        self._waiting: dict[IOStream, None] = {}
+        self._waiting: dict[IOStream, int] = {}  # to how many requests it has begun
         self._gave_way = 0
         self._told_at = -TELL_SECONDS
 
@@ -99,7 +99,7 @@ class Server(HTTPServer):
         """A connection was accepted."""
         while self._waiting and len(self._waiting) + self._websockets() >= self._lines_limit:
             self._give_way()
-        self._waiting[stream] = None
+        self._waiting[stream] = 0
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
@@ -111,9 +111,13 @@ class Server(HTTPServer):
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """It waits for a request: who did that last gives way last."""
         assert isinstance(server_conn, HTTP1ServerConnection)
-        self._waiting.pop(server_conn.stream, None)
-        self._waiting[server_conn.stream] = None
+        begun = self._waiting.pop(server_conn.stream, 0)
+        self._waiting[server_conn.stream] = begun + 1
         return _Request(super().start_request(server_conn, request_conn), request_conn)
+
+    def opening(self) -> int:
+        """Connections whose first request is not answered yet."""
+        return sum(begun < 2 for begun in self._waiting.values())
 
     def _give_way(self) -> None:
         longest = next(iter(self._waiting))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from chat_app.core.administration import Administration
 from chat_app.core.chat import Chat
+from chat_app.core.cluster import Alone
 from chat_app.core.completion import Completion
 from chat_app.core.connections import Connections
 from chat_app.core.identity import Identity
@@ -16,7 +17,7 @@ from chat_app.core.management import Management
 from chat_app.core.rooms import Registry, Tasks
 from chat_app.core.unread import Unreads
 from chat_app.metrics import Metrics
-from chat_app.ports import Database
+from chat_app.ports import Broker, Database
 from chat_app.settings import Settings
 from chat_app.web.templates import Assets, load_assets
 
@@ -29,6 +30,10 @@ class State:
     draining: bool = False
     forwarded_by: str | None = None
     """Who sent a forwarding header and is no trusted proxy; for the page on security."""
+
+    def end_ready(self) -> None:
+        """Others will be asked instead."""
+        self.ready = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class Services:
     clock_ms: Callable[[], int]
     socket_limit: int
     """Sockets the process has descriptors for."""
+    broker: Broker = field(default_factory=Alone)
     assets: Assets = field(default_factory=load_assets)
     origins: frozenset[str] = field(init=False)
     hosts: frozenset[str] = field(init=False)

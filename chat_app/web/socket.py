@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
 from chat_app.core.connection import Connection
 from chat_app.core.rooms import follow
-from chat_app.errors import ChatError
+from chat_app.errors import Busy, ChatError
 from chat_app.logs import log_event
 from chat_app.models import LOBBY
 from chat_app.protocol import SEQ_LIMIT, SLUG, LimitsView, SystemFrame, UserView, check_position, event_frame
@@ -47,7 +47,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             self.services.handshakes.take(self.remote)
             self._refuse(401)
         assert self.account is not None
-        self._read_arguments()
+        await self._read_arguments()
         self._check_counts()
         if self.services.state.draining:
             self._refuse(503)
@@ -93,7 +93,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         if not self.host_allowed() or len(origins) != 1 or not self.origin_allowed(origins[0]):
             self._refuse(403)
 
-    def _read_arguments(self) -> None:
+    async def _read_arguments(self) -> None:
         room = self.get_query_arguments("room")
         since, epoch = self.get_query_arguments("since"), self.get_query_arguments("epoch")
         if len(room) > 1 or len(since) > 1 or len(epoch) > 1:
@@ -110,7 +110,9 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         try:
             if not SLUG.match(self.checked_room):
                 self._refuse(404)
-            self.services.chat.visible(self.account, self.checked_room)
+            await self.services.chat.find(self.account, self.checked_room)
+        except Busy:
+            self._refuse(503)
         except ChatError:
             self._refuse(404)
 

@@ -175,6 +175,28 @@ def test_the_load_generator_sees_what_is_lost_or_doubled(
 
 
 @needs_compiler
+def test_what_reaches_a_connection_at_another_port_is_counted_as_far(tmp_path: Path) -> None:
+    """Twice the same port: every second connection stands for another server."""
+    port = free_port()
+    command = [sys.executable, "-c", Doubling.SCRIPT.replace("{times}", "1"), str(port)]
+    specs = tmp_path / "specs"
+    specs.write_text("/chat\n" * 5, encoding="ascii")
+    program = loader.build(ROOT / "bench" / ".cache")
+    with (
+        Server(command, port=port, log=tmp_path / "log", core=None),
+        loader.Loader(program, ports=[port, port], specs=specs, core=None) as loading,
+    ):
+        assert loading.connect(5, inflight=2).up == 5
+        loading.tell("load 1 4 0 50 200")
+        loading.wait(Counting)
+        counted = loading.wait(Counted)
+        loaded = loading.wait(loader.Loaded)
+    assert 0.3 < loaded.far / counted.deliveries < 0.5
+    assert 0 < loaded.near_p50_ms <= loaded.near_p99_ms
+    assert 0 < loaded.far_p50_ms <= loaded.far_p99_ms
+
+
+@needs_compiler
 def test_a_refused_handshake_is_told(arena: Arena) -> None:
     with arena.session(OURS, ["/chat?room=nowhere"]) as session:
         done = session.loader.connect(1, inflight=1)

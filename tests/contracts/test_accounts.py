@@ -1,14 +1,13 @@
 """`ports.Accounts`: names are unique, the last owner stays, and what is for once is used once."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from chat_app.errors import ChatError, NotFound
 from chat_app.models import JoinLink, Role, Session
 
-from .store import DAY, NOW, Store, account, run
+from .store import DAY, NOW, Place, Store, account, run
 
 
 def session(name: str, number: int, *, created_ms: int = NOW) -> Session:
@@ -30,7 +29,7 @@ def link(
     return JoinLink(code, "moderator", uses_left, expires_ms, False, "id-ann", created_ms)
 
 
-def test_an_account_is_found_by_name_and_by_id(tmp_path: Path) -> None:
+def test_an_account_is_found_by_name_and_by_id(place: Place) -> None:
     async def scenario(store: Store) -> None:
         stored = await store.accounts.create(account("Zoe", "admin", disabled=True), "a hash")
         assert await store.accounts.by_name("zoe") == (stored, "a hash")
@@ -38,20 +37,20 @@ def test_an_account_is_found_by_name_and_by_id(tmp_path: Path) -> None:
         assert await store.accounts.by_name("Zoe") is None
         assert [found.name for found in await store.accounts.all()] == ["ann", "bob", "Zoe"]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_name_is_taken_once(tmp_path: Path) -> None:
+def test_a_name_is_taken_once(place: Place) -> None:
     async def scenario(store: Store) -> None:
         twice = [store.accounts.create(account("zoe"), "hash") for _ in range(5)]
         results = await asyncio.gather(*twice, return_exceptions=True)
         refused = [result for result in results if isinstance(result, ChatError)]
         assert [error.code for error in refused] == ["taken"] * 4
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_the_first_owner_is_made_once_by_the_newest_token(tmp_path: Path) -> None:
+def test_the_first_owner_is_made_once_by_the_newest_token(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
 
@@ -73,10 +72,10 @@ def test_the_first_owner_is_made_once_by_the_newest_token(tmp_path: Path) -> Non
         assert not await create("max", "newest")
         assert [found.role for found in await accounts.all()].count("owner") == 1
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_the_last_enabled_owner_stays(tmp_path: Path) -> None:
+def test_the_last_enabled_owner_stays(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
         await accounts.create(account("one", "owner"), "hash")
@@ -93,10 +92,10 @@ def test_the_last_enabled_owner_stays(tmp_path: Path) -> None:
             with pytest.raises(NotFound):
                 await unknown
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_new_password_replaces_the_hash(tmp_path: Path) -> None:
+def test_a_new_password_replaces_the_hash(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.set_password("id-ann", "new hash")
         found = await store.accounts.by_id("id-ann")
@@ -104,10 +103,10 @@ def test_a_new_password_replaces_the_hash(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             await store.accounts.set_password("id-x", "hash")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_new_name_is_taken_once_and_is_that_of_every_message(tmp_path: Path) -> None:
+def test_a_new_name_is_taken_once_and_is_that_of_every_message(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
         message = await store.post("ann", "hello")
@@ -127,10 +126,10 @@ def test_a_new_name_is_taken_once_and_is_that_of_every_message(tmp_path: Path) -
         with pytest.raises(NotFound):
             await accounts.rename("id-x", "x", "x")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_language_is_chosen_and_given_up(tmp_path: Path) -> None:
+def test_a_language_is_chosen_and_given_up(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.open_session(session("ann", 1), "token")
         for language in ("de", None):
@@ -140,10 +139,10 @@ def test_a_language_is_chosen_and_given_up(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             await store.accounts.set_language("id-nobody", "de")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_session_comes_with_its_account(tmp_path: Path) -> None:
+def test_a_session_comes_with_its_account(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
         opened = session("ann", 1)
@@ -157,10 +156,27 @@ def test_a_session_comes_with_its_account(tmp_path: Path) -> None:
         (found,) = await accounts.sessions("id-ann")
         assert (found.last_seen_ms, found.confirmed_ms) == (NOW + 5, NOW + 7)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_sessions_end_one_all_or_all_others(tmp_path: Path) -> None:
+def test_the_living_ones_of_many_sessions_come_with_their_accounts_as_they_are(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        for name, number in (("ann", 1), ("ann", 2), ("bob", 3)):
+            await accounts.open_session(session(name, number), f"digest-{number}")
+        await accounts.end_sessions("id-ann", only="session-1")
+        await accounts.set_disabled("id-bob", True)
+        asked = [f"session-{number}" for number in range(2_000)]  # more than go into one statement
+        assert await accounts.living(asked) == {
+            "session-2": account("ann"),
+            "session-3": account("bob", disabled=True),
+        }
+        assert await accounts.living([]) == {}
+
+    run(place, scenario)
+
+
+def test_sessions_end_one_all_or_all_others(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
         for number in range(1, 5):
@@ -175,19 +191,61 @@ def test_sessions_end_one_all_or_all_others(tmp_path: Path) -> None:
         assert await accounts.session("digest-3") is None
         assert await accounts.session("digest-9") is not None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_sessions_past_their_end_go_with_the_next_sign_in(tmp_path: Path) -> None:
+def test_sessions_past_their_end_go_with_the_next_sign_in(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.open_session(session("ann", 1), "digest-1")
         await store.accounts.open_session(session("ann", 2, created_ms=NOW + DAY), "digest-2")
         assert [found.id for found in await store.accounts.sessions("id-ann")] == ["session-2"]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_one_time_token_is_good_once(tmp_path: Path) -> None:
+def test_living_sessions_and_some_accounts_are_found_together_however_many(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        for number, name in enumerate(("ann", "ann", "bob")):
+            await accounts.open_session(session(name, number), f"hash {number}")
+        await accounts.set_disabled("id-bob", True)
+        await accounts.end_sessions("id-ann", only="session-1")
+        asked = [f"session-{number}" for number in range(1_200)]
+        living = await accounts.living(asked)
+        assert {key: (found.name, found.disabled) for key, found in living.items()} == {
+            "session-0": ("ann", False),
+            "session-2": ("bob", True),
+        }
+        some = await accounts.some(["id-bob", *(f"id-{number}" for number in range(1_200)), "id-ann"])
+        assert sorted(some, key=lambda one: one.name) == [living["session-0"], living["session-2"]]
+        assert await accounts.living([]) == {} and await accounts.some([]) == []
+
+    run(place, scenario)
+
+
+def test_a_replaced_token_is_known_until_it_is_forgotten_or_the_session_ends(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        accounts = store.accounts
+        await accounts.open_session(session("ann", 1), "first")
+        assert not await accounts.renew_session("session-1", "wrong", "second", now_ms=NOW)
+        assert await accounts.replaced_session("wrong") is await accounts.replaced_session("first") is None
+        assert await accounts.renew_session("session-1", "first", "second", now_ms=NOW + 5)
+        assert not await accounts.renew_session("session-1", "first", "third", now_ms=NOW + 6)
+        found = await accounts.session("second")
+        assert found is not None and await accounts.session("first") is None
+        assert await accounts.replaced_session("first") == (*found, NOW + 5)
+        assert await accounts.replaced_session("second") is None
+        await accounts.forget_replaced(["nobody's", "first"])
+        assert await accounts.replaced_session("first") is None
+        assert await accounts.session("second") == found
+        assert await accounts.renew_session("session-1", "second", "third", now_ms=NOW + 7)
+        await accounts.end_sessions("id-ann")
+        assert await accounts.replaced_session("second") is await accounts.session("third") is None
+
+    run(place, scenario)
+
+
+def test_a_one_time_token_is_good_once(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
         await accounts.put_token("digest", "link", account_id="id-ann", expires_ms=NOW + 10)
@@ -201,10 +259,10 @@ def test_a_one_time_token_is_good_once(tmp_path: Path) -> None:
         await accounts.put_token("setup", "setup", account_id=None, expires_ms=NOW + 10)
         assert await accounts.peek_token("kept", "link", now_ms=NOW) == (True, "id-bob")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_one_use_is_used_once_by_fifty_at_once(tmp_path: Path) -> None:
+def test_one_use_is_used_once_by_fifty_at_once(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.create_join_link(link("code"))
         joined = await asyncio.gather(
@@ -218,17 +276,17 @@ def test_one_use_is_used_once_by_fifty_at_once(tmp_path: Path) -> None:
         found = await store.accounts.join_link("code")
         assert found is not None and found.uses_left == 0
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_taken_name_uses_nothing_up(tmp_path: Path) -> None:
+def test_a_taken_name_uses_nothing_up(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.create_join_link(link("code"))
         with pytest.raises(ChatError, match="taken"):
             await store.accounts.create_by_link(account("bob"), "hash", code="code", now_ms=NOW)
         assert await store.accounts.create_by_link(account("zoe"), "hash", code="code", now_ms=NOW)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 @pytest.mark.parametrize(
@@ -236,17 +294,17 @@ def test_a_taken_name_uses_nothing_up(tmp_path: Path) -> None:
     [(link("code", uses_left=0), False), (link("code", expires_ms=NOW), False), (link("code"), True),
      (link("another"), False)],
 )  # fmt: skip
-def test_a_link_that_is_not_good_makes_no_account(tmp_path: Path, given: JoinLink, revoked: bool) -> None:
+def test_a_link_that_is_not_good_makes_no_account(place: Place, given: JoinLink, revoked: bool) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.create_join_link(given)
         assert await store.accounts.revoke_join_link("code" if revoked else "no-code") is revoked
         assert await store.accounts.create_by_link(account("zoe"), "hash", code="code", now_ms=NOW) is None
         assert await store.accounts.by_name("zoe") is None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_join_links_are_listed_newest_first_with_the_name_of_who_made_them(tmp_path: Path) -> None:
+def test_join_links_are_listed_newest_first_with_the_name_of_who_made_them(place: Place) -> None:
     async def scenario(store: Store) -> None:
         accounts = store.accounts
         await accounts.create_join_link(link("old", uses_left=None))
@@ -261,4 +319,4 @@ def test_join_links_are_listed_newest_first_with_the_name_of_who_made_them(tmp_p
             assert created is not None and created.role == role
         assert await accounts.join_link("no-code") is None
 
-    run(tmp_path, scenario)
+    run(place, scenario)

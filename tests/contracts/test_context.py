@@ -1,12 +1,10 @@
 """Reading a room from its middle, some of its messages, and names to complete."""
 
-from pathlib import Path
-
 import pytest
 
 from chat_app.models import Committed, Manage
 
-from .store import NOW, Store, account, run
+from .store import NOW, Place, Store, account, run
 
 
 @pytest.mark.parametrize(
@@ -23,14 +21,14 @@ from .store import NOW, Store, account, run
     ],
 )
 def test_a_message_is_read_in_its_context(
-    tmp_path: Path, seq: int, limit: int, seqs: list[int], more: bool, newer: bool
+    place: Place, seq: int, limit: int, seqs: list[int], more: bool, newer: bool
 ) -> None:
     async def scenario(store: Store) -> None:
         await store.submit(*(store.post_of("ann", str(number)) for number in range(10)))
         context = await store.history.around(store.lobby.id, seq, limit=limit)
         assert ([m.seq for m in context.messages], context.more, context.newer) == (seqs, more, newer)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +40,16 @@ def test_a_message_is_read_in_its_context(
         (10, [], True, False),
     ],
 )
-def test_a_room_is_paged_forward(tmp_path: Path, seq: int, seqs: list[int], more: bool, newer: bool) -> None:
+def test_a_room_is_paged_forward(place: Place, seq: int, seqs: list[int], more: bool, newer: bool) -> None:
     async def scenario(store: Store) -> None:
         await store.submit(*(store.post_of("ann", str(number)) for number in range(10)))
         context = await store.history.after(store.lobby.id, seq, limit=3)
         assert ([m.seq for m in context.messages], context.more, context.newer) == (seqs, more, newer)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_some_messages_are_those_of_the_room_oldest_first(tmp_path: Path) -> None:
+def test_some_messages_are_those_of_the_room_oldest_first(place: Place) -> None:
     async def scenario(store: Store) -> None:
         other = await store.rooms.create("other", "Other", account_id="id-ann", now_ms=NOW)
         elsewhere = await store.post("ann", "elsewhere", room_id=other.id)
@@ -59,10 +57,10 @@ def test_some_messages_are_those_of_the_room_oldest_first(tmp_path: Path) -> Non
         found = await store.history.some(store.lobby.id, [second.id, "nothing", elsewhere.id, first.id])
         assert found == [first, second]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_names_are_found_by_their_beginning_and_that_of_their_words(tmp_path: Path) -> None:
+def test_names_are_found_by_their_beginning_and_that_of_their_words(place: Place) -> None:
     async def scenario(store: Store) -> None:
         for name in ("Anna-Maria", "jo ann", "o_anders", "Banner", "Ä%n", "x"):
             await store.accounts.create(account(name), "hash")
@@ -78,10 +76,10 @@ def test_names_are_found_by_their_beginning_and_that_of_their_words(tmp_path: Pa
         assert await names("ä%") == ["Ä%n"]
         assert len(await names("")) == 8
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_in_a_room_who_spoke_lately_is_found_first_and_who_may_not_see_it_never(tmp_path: Path) -> None:
+def test_in_a_room_who_spoke_lately_is_found_first_and_who_may_not_see_it_never(place: Place) -> None:
     async def scenario(store: Store) -> None:
         team = await store.rooms.create("team", "Team", account_id="id-ann", now_ms=NOW, kind="private")
         added = Manage("added", "n", team.id, "id-ann", "ann", NOW, account_id="id-bob")
@@ -96,4 +94,4 @@ def test_in_a_room_who_spoke_lately_is_found_first_and_who_may_not_see_it_never(
         assert await names(store.lobby.id) == ["bob", "kim", "ann"]
         assert await names(team.id) == ["ann", "bob"]  # a notice is no speech
 
-    run(tmp_path, scenario)
+    run(place, scenario)

@@ -1,13 +1,11 @@
 """Changes of a room itself: stored with the notice that tells them, in the room's own order."""
 
-from pathlib import Path
-
 import pytest
 
 from chat_app.errors import ChatError, Forbidden, NotFound
 from chat_app.models import Committed, Manage, Member, NoticeKind, RoomInfo
 
-from .store import NOW, Store, account, run
+from .store import NOW, Place, Store, account, run
 
 
 async def private_room(store: Store) -> RoomInfo:
@@ -42,7 +40,7 @@ def named(members: tuple[Member, ...] | list[Member]) -> list[tuple[str, bool]]:
     return [(member.name, member.manager) for member in members]
 
 
-def test_who_makes_a_room_manages_it(tmp_path: Path) -> None:
+def test_who_makes_a_room_manages_it(place: Place) -> None:
     async def scenario(store: Store) -> None:
         private = await private_room(store)
         public = await store.rooms.create("open", "Open", account_id="id-bob", now_ms=NOW)
@@ -52,10 +50,10 @@ def test_who_makes_a_room_manages_it(tmp_path: Path) -> None:
         assert named(members[public.id]) == [("bob", True)]
         assert store.lobby.id not in members
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_every_change_of_a_room_takes_a_seq_and_leaves_a_notice(tmp_path: Path) -> None:
+def test_every_change_of_a_room_takes_a_seq_and_leaves_a_notice(place: Place) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)
         done = [
@@ -82,7 +80,7 @@ def test_every_change_of_a_room_takes_a_seq_and_leaves_a_notice(tmp_path: Path) 
             ("archived", "", "ann"),
         ]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,7 @@ def test_every_change_of_a_room_takes_a_seq_and_leaves_a_notice(tmp_path: Path) 
     ],
 )
 def test_what_is_so_already_changes_nothing(
-    tmp_path: Path, kind: NoticeKind, who: str | None, value: str
+    place: Place, kind: NoticeKind, who: str | None, value: str
 ) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)
@@ -107,20 +105,20 @@ def test_what_is_so_already_changes_nothing(
         assert refused.value.code == "unchanged"
         assert [info.seq for info in await store.rooms.all()] == [0, 0]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_nobody_unknown_is_added_or_made_a_manager(tmp_path: Path) -> None:
+def test_nobody_unknown_is_added_or_made_a_manager(place: Place) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)
         for kind in ("added", "manager"):
             with pytest.raises(NotFound):
                 await change(store, room, kind, who="nobody")  # type: ignore[arg-type]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_room_is_never_without_a_manager(tmp_path: Path) -> None:
+def test_a_room_is_never_without_a_manager(place: Place) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)
         await store.accounts.create(account("kim"), "hash")
@@ -129,10 +127,10 @@ def test_a_room_is_never_without_a_manager(tmp_path: Path) -> None:
         left = await change(store, room, "left", who="ann")
         assert named(left.members) == [("bob", True), ("kim", False)]  # of one moment: the first by name
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_direct_room_is_one_for_the_same_people(tmp_path: Path) -> None:
+def test_a_direct_room_is_one_for_the_same_people(place: Place) -> None:
     async def scenario(store: Store) -> None:
         first, members, made = await store.rooms.direct(["id-ann", "id-bob"], slug="dm-1", now_ms=NOW)
         again, same, made_again = await store.rooms.direct(
@@ -144,10 +142,10 @@ def test_a_direct_room_is_one_for_the_same_people(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             await store.rooms.direct(["id-ann", "id-nobody"], slug="dm-3", now_ms=NOW)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_closed_room_is_counted_and_mentioned_for_its_members_only(tmp_path: Path) -> None:
+def test_a_closed_room_is_counted_and_mentioned_for_its_members_only(place: Place) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)
         hidden = await store.store(store.post_of("ann", "@bob", room_id=room.id))
@@ -168,10 +166,10 @@ def test_a_closed_room_is_counted_and_mentioned_for_its_members_only(tmp_path: P
         edited = await store.edit(edited.message, "ann", "@bob still")
         assert edited.mentioned == ()
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_notice_is_changed_by_nobody(tmp_path: Path) -> None:
+def test_a_notice_is_changed_by_nobody(place: Place) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)
         notice = (await change(store, room, "topic", value="Ships")).message
@@ -180,4 +178,4 @@ def test_a_notice_is_changed_by_nobody(tmp_path: Path) -> None:
         with pytest.raises(Forbidden):
             await store.delete(notice, "ann", may_moderate=True)
 
-    run(tmp_path, scenario)
+    run(place, scenario)

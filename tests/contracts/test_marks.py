@@ -1,7 +1,5 @@
 """What stands beside messages: replies, reactions, pins, calls, earlier texts. All of it is in the log."""
 
-from pathlib import Path
-
 import pytest
 
 from chat_app.backends.sql.marks import USERS_LIMIT
@@ -10,7 +8,7 @@ from chat_app.backends.sql.reactions import EMOJI_LIMIT
 from chat_app.errors import ChatError, Forbidden, NotFound
 from chat_app.models import Amend, Committed, Manage, Message, Pin, React, Reaction, ReplyTo, Version
 
-from .store import NOW, Store, account, run
+from .store import NOW, Place, Store, account, run
 
 ANN, BOB = ("id-ann", "ann"), ("id-bob", "bob")
 
@@ -44,7 +42,7 @@ async def notice(store: Store) -> Message:
 # -- replies --------------------
 
 
-def test_a_reply_names_the_message_it_answers_and_nothing_of_its_text(tmp_path: Path) -> None:
+def test_a_reply_names_the_message_it_answers_and_nothing_of_its_text(place: Place) -> None:
     async def scenario(store: Store) -> None:
         first = await store.post("ann", "a question")
         reply = await store.post("bob", "an answer", reply_to=first.id)
@@ -59,10 +57,10 @@ def test_a_reply_names_the_message_it_answers_and_nothing_of_its_text(tmp_path: 
         assert late.reply_to == ReplyTo(first.id, 1, "id-ann", "Anna")
         assert (await store.delete(reply, "bob")).message.reply_to is None
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_only_a_message_of_the_same_room_is_answered(tmp_path: Path) -> None:
+def test_only_a_message_of_the_same_room_is_answered(place: Place) -> None:
     async def scenario(store: Store) -> None:
         other = await store.rooms.create("other", "Other", account_id="id-ann", now_ms=NOW)
         elsewhere = await store.post("ann", "elsewhere", room_id=other.id)
@@ -74,23 +72,23 @@ def test_only_a_message_of_the_same_room_is_answered(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             await store.post("bob", "hm?", reply_to="nothing")
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_reply_sent_again_is_stored_once(tmp_path: Path) -> None:
+def test_a_reply_sent_again_is_stored_once(place: Place) -> None:
     async def scenario(store: Store) -> None:
         first = await store.post("ann", "a question")
         once = await store.store(store.post_of("bob", "answer", nonce="n", reply_to=first.id))
         again = await store.store(store.post_of("bob", "answer", nonce="n", reply_to="nothing"))
         assert (again.duplicate, again.message.id) == (True, once.message.id)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 # -- reactions --------------------
 
 
-def test_reactions_are_counted_by_emoji_the_oldest_first(tmp_path: Path) -> None:
+def test_reactions_are_counted_by_emoji_the_oldest_first(place: Place) -> None:
     async def scenario(store: Store) -> None:
         message = await store.post("ann", "hello")
         await react(store, message, "bob", "🎉", at_ms=NOW)
@@ -103,10 +101,10 @@ def test_reactions_are_counted_by_emoji_the_oldest_first(tmp_path: Path) -> None
         await react(store, message, "bob", "🎉", remove=True)
         assert (await now(store, message)).reactions == (Reaction("👍", 1, (BOB,)), Reaction("🎉", 1, (ANN,)))
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_the_same_reaction_again_and_the_end_of_none_change_nothing(tmp_path: Path) -> None:
+def test_the_same_reaction_again_and_the_end_of_none_change_nothing(place: Place) -> None:
     async def scenario(store: Store) -> None:
         message = await store.post("ann", "hello")
         assert (await react(store, message, "bob", "🎉", remove=True)).duplicate
@@ -115,10 +113,10 @@ def test_the_same_reaction_again_and_the_end_of_none_change_nothing(tmp_path: Pa
         assert again.duplicate and again.message == await now(store, message)
         assert await head(store) == 2
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_message_has_a_bounded_number_of_different_reactions(tmp_path: Path) -> None:
+def test_a_message_has_a_bounded_number_of_different_reactions(place: Place) -> None:
     async def scenario(store: Store) -> None:
         message = await store.post("ann", "hello")
         emoji = [chr(0x1F400 + number) for number in range(EMOJI_LIMIT + 1)]
@@ -132,10 +130,10 @@ def test_a_message_has_a_bounded_number_of_different_reactions(tmp_path: Path) -
         assert len((await react(store, message, "ann", emoji[-1])).message.reactions) == EMOJI_LIMIT
         assert await head(store) == EMOJI_LIMIT + 4
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_of_many_who_react_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+def test_of_many_who_react_the_first_are_named_and_the_others_counted(place: Place) -> None:
     async def scenario(store: Store) -> None:
         message, quiet = await store.post("ann", "hello"), await store.post("ann", "nothing")
         names = [f"p{number:02}" for number in range(USERS_LIMIT + 5)]
@@ -147,11 +145,11 @@ def test_of_many_who_react_the_first_are_named_and_the_others_counted(tmp_path: 
         assert [name for _, name in reaction.users] == names[:USERS_LIMIT]
         assert (await now(store, quiet)).reactions == ()
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 @pytest.mark.parametrize("kind", [React, Pin])
-def test_what_is_not_there_or_was_written_by_nobody_is_not_marked(tmp_path: Path, kind: type) -> None:
+def test_what_is_not_there_or_was_written_by_nobody_is_not_marked(place: Place, kind: type) -> None:
     def change(room_id: str, message_id: str) -> React | Pin:
         if kind is Pin:
             return Pin(room_id, message_id, NOW)
@@ -169,13 +167,13 @@ def test_what_is_not_there_or_was_written_by_nobody_is_not_marked(tmp_path: Path
             await store.store(change(store.lobby.id, (await notice(store)).id))
         assert await head(store) == 3
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 # -- pins --------------------
 
 
-def test_a_pin_is_a_change_and_ends_with_another(tmp_path: Path) -> None:
+def test_a_pin_is_a_change_and_ends_with_another(place: Place) -> None:
     async def scenario(store: Store) -> None:
         first, second = await store.post("ann", "one"), await store.post("ann", "two")
         done = await pin(store, first, at_ms=NOW + 1)
@@ -188,10 +186,10 @@ def test_a_pin_is_a_change_and_ends_with_another(tmp_path: Path) -> None:
         assert (await pin(store, first, pinned=False)).duplicate
         assert [m.id for m in await store.history.pinned(store.lobby.id)] == [second.id]
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_room_has_a_bounded_number_of_pins(tmp_path: Path) -> None:
+def test_a_room_has_a_bounded_number_of_pins(place: Place) -> None:
     async def scenario(store: Store) -> None:
         posts = [store.post_of("ann", str(number)) for number in range(PINS_LIMIT + 1)]
         messages = [done.message for done in await store.submit(*posts) if isinstance(done, Committed)]
@@ -203,13 +201,13 @@ def test_a_room_has_a_bounded_number_of_pins(tmp_path: Path) -> None:
         await pin(store, messages[-1])
         assert len(await store.history.pinned(store.lobby.id)) == PINS_LIMIT
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 # -- mentions --------------------
 
 
-def test_a_message_says_whom_it_names(tmp_path: Path) -> None:
+def test_a_message_says_whom_it_names(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.create(account("kim"), "hash")
         message = await store.post("ann", "@kim and @bob and @nobody and @ann")
@@ -218,10 +216,10 @@ def test_a_message_says_whom_it_names(tmp_path: Path) -> None:
         edited = await store.edit(message, "ann", "@kim only")
         assert edited.message.mentions == ("id-kim",)
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_a_call_counts_as_a_mention_for_who_is_present_but_names_nobody(tmp_path: Path) -> None:
+def test_a_call_counts_as_a_mention_for_who_is_present_but_names_nobody(place: Place) -> None:
     async def scenario(store: Store) -> None:
         await store.accounts.create(account("kim"), "hash")
         present = ("id-ann", "id-bob", "id-kim")
@@ -232,10 +230,10 @@ def test_a_call_counts_as_a_mention_for_who_is_present_but_names_nobody(tmp_path
         assert (await store.rooms.unread("id-bob"))[0].mentions == 1
         assert (await store.rooms.unread("id-kim"))[0].mentions == 1
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
-def test_an_edit_keeps_whom_a_call_called_and_a_new_one_calls_who_is_present(tmp_path: Path) -> None:
+def test_an_edit_keeps_whom_a_call_called_and_a_new_one_calls_who_is_present(place: Place) -> None:
     async def scenario(store: Store) -> None:
         async def edit(message: Message, text: str, present: tuple[str, ...] | None) -> Message:
             change = Amend(
@@ -254,13 +252,13 @@ def test_an_edit_keeps_whom_a_call_called_and_a_new_one_calls_who_is_present(tmp
         await edit(message, "@here", ("id-kim",))
         assert (await store.rooms.unread("id-kim"))[0].mentions == 1
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 # -- what a deletion takes along --------------------
 
 
-def test_a_deleted_message_keeps_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_deleted_message_keeps_nothing_beside_it(place: Place) -> None:
     async def scenario(store: Store) -> None:
         first = await store.post("ann", "first")
         message = await store.post("ann", "@bob @here", present=("id-bob",), reply_to=first.id)
@@ -278,13 +276,13 @@ def test_a_deleted_message_keeps_nothing_beside_it(tmp_path: Path) -> None:
         assert await store.history.pinned(store.lobby.id) == []
         assert (await store.rooms.unread("id-bob"))[0].mentions == 0
 
-    run(tmp_path, scenario)
+    run(place, scenario)
 
 
 # -- earlier texts --------------------
 
 
-def test_earlier_texts_are_kept_only_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_earlier_texts_are_kept_only_where_it_is_asked_for(place: Place) -> None:
     async def scenario(store: Store) -> None:
         async def edit(text: str, *, keep: bool, at_ms: int) -> None:
             change = Amend(
@@ -306,4 +304,4 @@ def test_earlier_texts_are_kept_only_where_it_is_asked_for(tmp_path: Path) -> No
         await store.history.forget_versions()
         assert await store.history.versions(message.id) == []
 
-    run(tmp_path, scenario)
+    run(place, scenario)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chat_app.core import rooms
+from chat_app.core import room_limits
 from chat_app.core.rooms import Room, follow, unfollow
 from chat_app.models import Page
 
@@ -53,7 +53,7 @@ def test_what_is_posted_before_the_loading_begins_is_resumed_once() -> None:
 def test_what_overran_the_ring_while_it_was_loaded_is_read_from_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rooms, "RING_ENTRIES", 4)
+    monkeypatch.setattr(room_limits, "RING_ENTRIES", 4)
     store = Interrupted(3)
 
     async def scenario(room: Room, store: MemoryHistory) -> None:
@@ -127,7 +127,7 @@ def test_a_page_of_changes_is_no_larger_than_what_a_socket_is_handed_at_once(
     for n in range(300):
         store.change("message", f"m{n}", "x" * 4_000)
     if not from_ring:
-        monkeypatch.setattr(rooms, "RING_ENTRIES", 4)
+        monkeypatch.setattr(room_limits, "RING_ENTRIES", 4)
 
     async def scenario(room: Room, store: MemoryHistory) -> None:
         first, _ = connect("first")
@@ -166,3 +166,54 @@ def test_presence_of_a_room_that_was_left_is_not_told_when_the_sink_drains() -> 
         assert [f["type"] for f in sink.frames()[before:]] == ["message"]
 
     run(scenario)
+
+
+def test_a_room_that_goes_far_ahead_while_it_is_loaded_is_read_again() -> None:
+    store = Interrupted(60)
+
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        assert isinstance(store, Interrupted)
+
+        def far(read: int) -> None:
+            if read == 1:
+                for n in range(60):
+                    store.change("message", f"new{n}", "x")
+                room.reload(store.head)
+
+        store.between = far
+        first, sink = connect("first")
+        follow(first, room, since=None, epoch=None)
+        await settle()
+        (history,) = [frame for frame in sink.frames() if frame["type"] == "history"]
+        assert (history["mode"], history["seq"]) == ("latest", 120)
+        assert ids(history) == [f"new{n}" for n in range(10, 60)]
+        assert (room.floor, room.frames_floor, room.loaded) == (0, 120, True)
+
+    run(scenario, history=store)
+
+
+def test_a_room_that_leaps_while_it_is_loaded_has_every_state_once() -> None:
+    store = Interrupted(3)
+
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        assert isinstance(store, Interrupted)
+
+        def leap(read: int) -> None:
+            if read == 1:
+                store.change("message", "new", "x")
+                store.change("deleted", "m1")
+                missing = [message for message in store.messages.values() if message.rev > room.seq]
+                room.leap(sorted(missing, key=lambda message: message.rev), store.head)
+
+        store.between = leap
+        first, sink = connect("first")
+        follow(first, room, since=0, epoch="e1")
+        await flushed(room)
+        await settle()
+        (history,) = [frame for frame in sink.frames() if frame["type"] == "history"]
+        assert (history["seq"], ids(history)) == (5, ["m0", "m1", "m2", "new"])
+        assert b"CANARY" in sink.received  # of m0 and m2
+        assert [entry.seq for entry in room._ring if entry.message.rev == entry.seq] == [1, 3, 4, 5]
+        assert {entry.message.text for entry in room._ring if entry.message.id == "m1"} == {""}
+
+    run(scenario, history=store)

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chat_app.core import rooms
+from chat_app.core import room_limits
 from chat_app.core.connection import Connection
 from chat_app.core.rooms import Room, Tasks, follow, unfollow
 from chat_app.errors import Busy
@@ -40,14 +40,14 @@ CANARY = "CANARY"
 
 @contextmanager
 def small_limits() -> Iterator[None]:
-    before = {name: getattr(rooms, name) for name in LIMITS}
+    before = {name: getattr(room_limits, name) for name in LIMITS}
     for name, value in LIMITS.items():
-        setattr(rooms, name, value)
+        setattr(room_limits, name, value)
     try:
         yield
     finally:
         for name, value in before.items():
-            setattr(rooms, name, value)
+            setattr(room_limits, name, value)
 
 
 class LateHistory(MemoryHistory):
@@ -166,7 +166,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.tasks = Tasks(lambda: None)
         self.room = Room(
             msgspec.structs.replace(INFO, seq=self.store.head), history=self.store,  # type: ignore[arg-type]
-            history_limit=HISTORY_LIMIT, tasks=self.tasks,
+            history_limit=HISTORY_LIMIT, tasks=self.tasks, behind=lambda room: True,
         )  # fmt: skip
 
     # -- the room --------------------
@@ -187,6 +187,35 @@ class RoomMachine(RuleBasedStateMachine):
                 self.room.publish(self.committed.popleft())
 
         self._run(tell())
+
+    @rule(most=st.integers(1, 9), order=st.randoms(use_true_random=False))
+    def hear_out_of_order(self, most: int, order: Any) -> None:
+        """As where several nodes write; some come twice, and what is lost comes no more."""
+        changes = [self.committed.popleft() for _ in range(min(most, len(self.committed)))]
+        order.shuffle(changes)
+
+        async def tell() -> None:
+            for change in [*changes, *changes[:2]]:
+                self.room.offer(change, Room.publish)
+
+        self._run(tell())
+        assert not self.room._waiting
+
+    @rule(far=st.integers(0, 4).map(lambda n: n == 0))
+    def heal(self, far: bool) -> None:
+        """The changes that were not heard of are lost; what they left is read from the store."""
+        head, store = self.store.head, self.store
+        missing = [m for m in store.messages.values() if m.rev > self.room.seq]
+        self.committed.clear()
+
+        async def go_on() -> None:
+            if head > self.room.seq:
+                if far:
+                    self.room.reload(head)
+                else:
+                    self.room.leap(sorted(missing, key=lambda m: m.rev), head)
+
+        self._run(go_on())
 
     @rule(count=st.integers(2, 14), size=st.integers(1, 300))
     def burst(self, count: int, size: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from chat_app.core import rooms
+from chat_app.core import room_limits
 from chat_app.core.presence import GATHER_SECONDS
 from chat_app.core.rooms import Room, Tasks, follow, unfollow
 from chat_app.models import Account, Page
@@ -76,7 +76,7 @@ def test_everybody_gets_each_change_once_in_order() -> None:
 
 def test_a_large_room_is_served_in_slices_without_a_hole() -> None:
     async def scenario(room: Room, store: MemoryHistory) -> None:
-        people = [connect(f"p{n}") for n in range(rooms.SLICE_SOCKETS * 2 + 10)]
+        people = [connect(f"p{n}") for n in range(room_limits.SLICE_SOCKETS * 2 + 10)]
         for connection, _ in people:
             follow(connection, room, since=None, epoch=None)
         await settle()

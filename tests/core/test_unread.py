@@ -230,3 +230,38 @@ def test_any_order_of_events_comes_to_what_the_store_counts(seed: int) -> None:
             assert last == (counted.count, counted.mentions), json.dumps({"seed": seed, "name": name})
 
     run(scenario)
+
+
+def test_who_leaves_while_positions_are_stored_is_counted_anew_when_back() -> None:
+    async def scenario(world: World) -> None:
+        bob, _ = await world.open("bob")
+        for _ in range(2):
+            world.publish(world.store.post("ann"))
+        await world.unreads.tick()
+        world.unreads.read(bob, world.room, 1)
+        store, going, gone = world.store.mark_read, asyncio.Event(), asyncio.Event()
+        stored = 0
+
+        async def mark_read(marks: dict[tuple[str, str], int]) -> None:
+            nonlocal stored
+            stored += 1
+            await store(marks)
+            if stored == 2:  # what came while the first ones were stored
+                going.set()
+                await gone.wait()
+            else:
+                world.unreads._unsaved["bob", "r"] = 1
+
+        world.store.mark_read = mark_read  # type: ignore[method-assign]
+        ticking = asyncio.create_task(world.unreads.tick())
+        await going.wait()
+        world.close(bob)
+        gone.set()
+        await ticking
+        assert "bob" not in world.unreads._marks
+        world.publish(world.store.post("ann"))
+        await world.unreads.tick()
+        _, sink = await world.open("bob")
+        assert told(sink) == [(2, 0)]
+
+    run(scenario)

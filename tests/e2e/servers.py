@@ -15,7 +15,12 @@ from tests.conftest import PASSWORD
 from tests.e2e.browser import Browser, Person
 from tests.processes import Server
 
-AWAY = (r"ERR_CONNECTION_REFUSED", r"ERR_CONNECTION_RESET", r"ERR_EMPTY_RESPONSE")
+AWAY = (
+    r"ERR_CONNECTION_REFUSED",
+    r"ERR_CONNECTION_RESET",
+    r"ERR_EMPTY_RESPONSE",
+    r"error occurred when fetching the script",  # the service worker, when the server goes meanwhile
+)
 """What Chromium writes on the console while there is no server."""
 
 

@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.conftest import Site
+from tests.core.people_nodes import Network, Node, elsewhere
 from tests.e2e.browser import Browser, Person
 
 pytestmark = pytest.mark.gen_test(timeout=60)
@@ -57,6 +58,31 @@ async def test_a_second_tab_does_not_count_twice_and_leaving_is_told_after_five_
     assert waited > 4_500
     await kim.write("still here")
     await ada.sees("still here")
+
+
+async def test_people_of_another_node_are_in_the_list_which_says_when_they_are_not_known(
+    site: Site, browser: Browser
+) -> None:
+    network, services = Network(), site.app.services
+    here = elsewhere(network, "here", services.registry, services.tasks)
+    there = Node(network, "there", services.registry.all()[0].info.id)
+    network.tell_alive()
+    ada = await browser.person(site, "Ada")
+    line = ada.page.get_by_text("Who is on other servers is not known right now.")
+    there.join("Bo", there.registry.all()[0].info.slug)
+    await ada.sees_people("Ada", "Bo")
+    await expect(line).to_be_hidden()
+    network.go_away()
+    await expect(line).to_be_visible()
+    answer = await site.get("/rooms/lobby", cookie=await site.sign_in("Ada"))
+    assert b'<p class="people__partial quiet" id="people-partial">' in answer.body
+    await ada.sees_people("Ada", "Bo")
+    network.come_back()
+    network.tell_alive()
+    await expect(line).to_be_hidden()
+    await ada.sees_people("Ada", "Bo")
+    here.close()
+    await there.close()
 
 
 # -- switching

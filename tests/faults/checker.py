@@ -167,7 +167,7 @@ def _doubled(who: str, step: Step, view: dict[str, Message], position: int) -> l
         found.append(f"{who}: {step.kind} is not in order: {_odd(order)}")
     for message in step.messages:
         again = message["id"] in view or message["id"] in seen
-        changed = "editedAt" in message or "deletedAt" in message
+        changed = not message.keys().isdisjoint(("editedAt", "deletedAt", "reactions", "pinnedAt"))
         if again and (step.kind == "message" or not changed or message["id"] in seen):
             found.append(f"{who}: duplicate of {message['seq']} by {step.kind} {step.seq}")
         if step.kind == "resumed" and not again and not changed and message["seq"] <= position:

@@ -168,6 +168,8 @@ class Member:
     """Cleared: it is connected and does not read."""
     on_try: Callable[[], None] = lambda: None
     on_settled: Callable[[str], None] = lambda nonce: None
+    on_applied: Callable[[dict[str, Any]], None] = lambda message: None
+    """Every message, of whomever, that was put into the view."""
 
     def __post_init__(self) -> None:
         self.tape: Tape = self.record.tape(self.name, self.room)
@@ -294,6 +296,7 @@ class Member:
             self._settle(event["message"])
 
     def _settle(self, message: dict[str, Any]) -> None:
+        self.on_applied(message)
         if message.get("nonce", "").startswith(self.name + "-"):
             self._settled(message["nonce"])
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cluster import Cluster, Template, build_template
 from tests.faults.stage import Scenery, Stage, build
+from tests.services import PostgreSQL, Redis
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +23,20 @@ def stage(scenery: Scenery, tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(scenery, tmp_path / "data")
     yield stage
     stage.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> Template:
+    return asyncio.run(build_template(postgresql, tmp_path_factory.mktemp("template") / "data"))
+
+
+@pytest.fixture
+def cluster(
+    template: Template, postgresql: PostgreSQL, redis: Redis, tmp_path: Path, chance: random.Random
+) -> Iterator[Cluster]:
+    cluster = Cluster(template, postgresql, redis.url, tmp_path, chance)
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture

@@ -2,18 +2,34 @@
 
 import asyncio
 import random
-from typing import Any
+from typing import Any, Protocol
 
-from tests.faults.checker import Record, problems
+from tests.faults.checker import Record, Stored, problems
 from tests.faults.client import Address, Member
-from tests.faults.stage import ROOMS, Stage
+from tests.faults.stage import ROOMS
 
 BUSY = frozenset[str | int]({"busy"})
 RESTARTING = frozenset[str | int]({"busy", 503})
 
 
+class Scene(Protocol):
+    """Where they are: a `Stage`, or a `Cluster` of nodes."""
+
+    cookies: tuple[str, ...]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to connect now."""
+
+    def heads(self) -> dict[str, int]:
+        """Room to head, as the database has them."""
+
+    async def store(self) -> dict[str, Stored]:
+        """The rooms as they are paged over HTTP."""
+
+
 def gather(
-    stage: Stage,
+    stage: Scene,
     record: Record,
     chance: random.Random,
     count: int,
@@ -42,7 +58,7 @@ async def write(member: Member, pause_seconds: float) -> None:
         await asyncio.sleep(member.chance.uniform(0, pause_seconds))
 
 
-async def come_to_rest(stage: Stage, members: list[Member]) -> None:
+async def come_to_rest(stage: Scene, members: list[Member]) -> None:
     """Everything typed is acknowledged, and everybody stands at the head."""
     for member in members:
         await member.until(lambda m=member: not m.outbox and m.line is not None)
@@ -52,7 +68,7 @@ async def come_to_rest(stage: Stage, members: list[Member]) -> None:
 
 
 async def judge(
-    stage: Stage,
+    stage: Scene,
     record: Record,
     members: list[Member],
     *,

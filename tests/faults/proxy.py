@@ -35,6 +35,8 @@ class Proxy:
     def __init__(self, target: Callable[[], tuple[str, int]], script: Callable[[], Fate] = Fate) -> None:
         self._target = target
         self.script = script
+        self.swallowing = False
+        """While it is set no line passes anything on in either direction, though all look open."""
         self.lines = 0
         self.cuts = 0
         self._open: set[_Line] = set()
@@ -68,7 +70,7 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        line = _Line(self.script(), (reader, writer), server)
+        line = _Line(self.script(), (reader, writer), server, lambda: self.swallowing)
         self._open.add(line)
         try:
             await line.run()
@@ -85,10 +87,12 @@ class _Line:
         fate: Fate,
         client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        swallowing: Callable[[], bool],
     ) -> None:
         self._fate = fate
         self._client_reader, self._client = client
         self._server_reader, self._server = server
+        self._swallowing = swallowing
         self.was_cut = False
 
     def cut(self) -> None:
@@ -112,10 +116,11 @@ class _Line:
             self._server.transport.abort()
 
     async def _to_server(self) -> None:
-        passed, limit = 0, self._fate.swallow_to_server_after_bytes
+        passed = 0
         while data := await _read(self._client_reader):
             passed += len(data)
-            if limit is None or passed <= limit:
+            limit = self._fate.swallow_to_server_after_bytes
+            if (limit is None or passed <= limit) and not self._swallowing():
                 await _write(self._server, data)
         self._server.transport.abort()  # a browser that goes takes the whole line along
 
@@ -137,7 +142,7 @@ class _Line:
                 self._server.transport.abort()
                 return  # and the client is told nothing
             limit = fate.swallow_to_client_after_bytes
-            if limit is None or passed <= limit:
+            if (limit is None or passed <= limit) and not self._swallowing():
                 await _write(self._client, data)
         if fate.half_open_after_bytes is None:
             self._client.close()

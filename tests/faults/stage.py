@@ -46,9 +46,9 @@ class Scenery:
     cookies: tuple[str, ...]
 
 
-async def build(folder: Path) -> Scenery:
-    """Accounts, a session each, and rooms."""
-    settings = ensure_data(load({"data": str(folder), "port": "0"}, {}))
+async def build(folder: Path, variables: Mapping[str, str] | None = None) -> Scenery:
+    """Accounts, a session each, and rooms; `variables` may name another database and secret."""
+    settings = ensure_data(load({"data": str(folder), "port": "0"}, variables or {}))
     keys, newest = signing_keys(settings.cookie_secret)
     cookies = []
     async with open_administration(settings) as administration:
@@ -77,14 +77,14 @@ async def _sessions(accounts: Any) -> list[str]:
     return [(await sessions.open(found[name].id, address="127.0.0.1", agent=""))[1] for name in NAMES]
 
 
-class Stage:
-    """One test's data folder and server."""
+class Running:
+    """A server process that a test starts, ends and asks, again and again."""
 
-    def __init__(self, scenery: Scenery, data: Path) -> None:
-        shutil.copytree(scenery.folder, data)
+    def __init__(self, data: Path, cookies: tuple[str, ...]) -> None:
         self.data = data
-        self.cookies = scenery.cookies
+        self.cookies = cookies
         self.server: Server | None = None
+        self._starting: Server | None = None
         self.port = 1  # nobody listens there
         self.starts = 0
 
@@ -99,8 +99,9 @@ class Stage:
         program: Sequence[str] = MODULE,
     ) -> None:
         server = Server(self.data, *NO_LIMITS, *flags, program=program, variables=variables)
+        self._starting = server
         await asyncio.to_thread(server.__enter__)
-        self.server, self.port = server, server.port
+        self.server, self.port, self._starting = server, server.port, None
         self.starts += 1
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
@@ -117,8 +118,9 @@ class Stage:
         return code
 
     def close(self) -> None:
-        if self.server is not None and self.server.process.poll() is None:
-            self.server.stop(signal.SIGKILL)
+        for server in (self.server, self._starting):  # a test that fails may end in the middle of a start
+            if server is not None and server.process.poll() is None:
+                server.stop(signal.SIGKILL)
 
     # -- what the server shows --------------------
 
@@ -134,12 +136,8 @@ class Stage:
             text = answer.read().decode()
         return json.loads(text) if text.startswith("{") else text
 
-    async def store(self, rooms: Sequence[str] = ROOMS) -> dict[str, Stored]:
-        """The rooms as they are paged over HTTP; the heads are the database's."""
-        heads = await asyncio.to_thread(self.heads)
-        return {room: Stored(heads[room], await self._messages(room)) for room in rooms}
-
-    async def _messages(self, room: str) -> list[dict[str, Any]]:
+    async def messages(self, room: str) -> list[dict[str, Any]]:
+        """A room as it is paged over HTTP."""
         found: list[dict[str, Any]] = []
         path = f"/rooms/{room}/messages?limit=100"
         page = await self.get(path)
@@ -148,11 +146,6 @@ class Stage:
             page = await self.get(f"{path}&before={found[0]['seq']}")
             found[:0] = page["messages"]
         return found
-
-    def heads(self) -> dict[str, int]:
-        """Room to head, as SQLite has them."""
-        with closing(sqlite3.connect(f"file:{self.data / 'chat.db'}?mode=ro", uri=True)) as connection:
-            return dict(connection.execute("SELECT slug, seq FROM rooms").fetchall())
 
     async def metric(self, name: str) -> float:
         """One sample of /metrics by its name with labels; 0 while there is none."""
@@ -176,3 +169,21 @@ class Stage:
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+class Stage(Running):
+    """One test's data folder and server."""
+
+    def __init__(self, scenery: Scenery, data: Path) -> None:
+        shutil.copytree(scenery.folder, data)
+        super().__init__(data, scenery.cookies)
+
+    async def store(self, rooms: Sequence[str] = ROOMS) -> dict[str, Stored]:
+        """The rooms as they are paged over HTTP; the heads are the database's."""
+        heads = await asyncio.to_thread(self.heads)
+        return {room: Stored(heads[room], await self.messages(room)) for room in rooms}
+
+    def heads(self) -> dict[str, int]:
+        """Room to head, as SQLite has them."""
+        with closing(sqlite3.connect(f"file:{self.data / 'chat.db'}?mode=ro", uri=True)) as connection:
+            return dict(connection.execute("SELECT slug, seq FROM rooms").fetchall())

@@ -164,6 +164,18 @@ test("who is here follows the frames, a person once", () => {
   assert.deepEqual([world.chat.current.people.names, world.chat.current.people.online], [["li", "masa"], 2]);
 });
 
+test("whether it is known who is here follows the latest frame", () => {
+  const world = makeWorld();
+  world.online();
+  const partial = () => world.chat.current.people.partial;
+  world.wire.say({ type: "presence", room: "lobby", online: 1, users: ["masa"], joined: [], left: [] });
+  assert.equal(partial(), false);
+  world.wire.say({ type: "presence", room: "lobby", online: 1, joined: [], left: [], partial: true });
+  assert.equal(partial(), true);
+  world.wire.say({ type: "presence", room: "lobby", online: 2, joined: ["jo"], left: [] });
+  assert.equal(partial(), false);
+});
+
 test("typing is forgotten after five seconds, or with the message", async () => {
   const world = makeWorld();
   world.online();

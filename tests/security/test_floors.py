@@ -22,6 +22,8 @@ REASONS = {
         "the decoder's bounds on depth and numbers are tested with it (tests/security/test_json.py)",
     ),
     "SQLAlchemy": ("2.1", "hide_parameters and the types the statements are written for"),
+    "asyncpg": ("0.30", "the first for Python 3.13; speaks TLS by sslmode as the URL says"),
+    "redis": ("8", "its asyncio client, whose timeouts and resubscription are tested with it"),
     "alembic": ("1.14", "the first that knows SQLAlchemy 2.1's reflection as the migrations use it"),
     "argon2-cffi": ("23.1", "argon2id (RFC 9106) with parameters as they are stored"),
     "prometheus-client": ("0.20", "the text format that /metrics promises"),
@@ -41,7 +43,7 @@ def floors() -> dict[str, str]:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"].split()
-    return dict(re.match(r"([\w-]+)>=([\d.]+)", line).groups() for line in lines)  # type: ignore[union-attr]
+    return dict(re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", line).groups() for line in lines)  # type: ignore[union-attr]
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ DEBUG = (
     sys.executable,
     "-c",
     "import logging, runpy; from chat_app import logs; configure = logs.configure\n"
-    "def loudly(): configure(level=logging.DEBUG); logging.getLogger('probe').debug('probe')\n"
+    "def loudly(**fields): configure(level=logging.DEBUG, **fields); logging.getLogger('probe').debug('probe')\n"
     "logs.configure = loudly; runpy.run_module('chat_app', run_name='__main__')",
 )
 

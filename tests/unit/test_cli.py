@@ -48,9 +48,9 @@ def test_no_command_serves_with_the_environment(
 def test_every_setting_has_the_flag_of_the_table(seen: list[Settings]) -> None:
     values = {"--allowed-origins": "https://a", "--address": "::1", "--trusted-proxies": "::1", "--data": "x"}
     values |= {"--database": "sqlite:///x.db", "--registration": "open", "--port": "1"}
-    values |= {"--edit-history": "on", "--loop": "uvloop"}
+    values |= {"--edit-history": "on", "--redis": "redis://h", "--loop": "uvloop"}
     for setting in SETTINGS:
-        if setting.flag and setting.flag != "--redis":
+        if setting.flag:
             text = values.get(setting.flag, "3")
             assert cli.main([setting.flag, text]) == 0
             assert getattr(seen.pop(), setting.name) == setting.parse(text)
@@ -71,7 +71,16 @@ def test_help_lists_every_command_flag_variable_and_default() -> None:
 
 
 def test_help_of_each_command_is_there_and_touches_nothing(tmp_path: Path) -> None:
-    for words in (["serve"], ["user"], ["user", "add"], ["user", "link"], ["backup"], ["restore"], ["smoke"]):
+    for words in (
+        ["serve"],
+        ["user"],
+        ["user", "add"],
+        ["user", "link"],
+        ["backup"],
+        ["restore"],
+        ["copy"],
+        ["smoke"],
+    ):
         done = command(
             *words, "--help", program=[sys.executable, "-m", "chat_app"], CHAT_DATA=str(tmp_path / "data")
         )
@@ -96,8 +105,8 @@ def test_version_is_that_of_the_package() -> None:
         (["--allowed-origins", "https://a/chat"], "is more than an origin"),
         (["--trusted-proxies", "300.0.0.1"], "CHAT_TRUSTED_PROXIES (--trusted-proxies): '300.0.0.1' is not"),
         (["--registration", "all"], "CHAT_REGISTRATION (--registration): 'all' is none of"),
-        (["--database", "postgresql://u@h/d"], "PostgreSQL is not supported in this version yet"),
-        (["--redis", "redis://h"], "Redis is not supported in this version yet"),
+        (["--database", "postgresql://u@h"], "DATABASE_URL (--database): a database is needed, such as"),
+        (["--redis", "http://h"], "REDIS_URL (--redis): Redis's URL begins with redis://"),
         (["--cookie-secret", "x" * 40], "There is no flag --cookie-secret"),
         (["dance"], "invalid choice: 'dance'"),
         (["user"], "required: ACTION"),
@@ -109,6 +118,13 @@ def test_version_is_that_of_the_package() -> None:
             "'soon' is not a number of seconds",
         ),
         (["backup"], "required: FILE"),
+        (["copy", "--to", "sqlite:///x.db"], "required: --from"),
+        (
+            ["copy", "--from", "mysql://h/d", "--to", "sqlite:///x.db"],
+            "begins with sqlite:/// or postgresql://",
+        ),
+        (["copy", "--from", "sqlite:///x.db", "--to", "sqlite:///x.db"], "name the same database"),
+        (["copy", "--from", "sqlite:///none/x.db", "--to", "sqlite:///none/y.db"], "There is no database"),
         (["user", "add", "ada", "--role", "owner"], "There is no password on standard input."),
     ],
 )

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from chat_app import __version__, cli, protocol
-from chat_app.core import rooms
-from chat_app.metrics import Metrics
+from chat_app.core import room_limits
+from chat_app.metrics import BrokerMetrics, Metrics
 from chat_app.settings import SETTINGS
 from chat_app.web.routes import ROUTES
 
@@ -91,7 +91,7 @@ def test_examples_of_the_protocol_follow_its_algorithm() -> None:
 
 def test_protocol_page_has_the_numbers_of_the_code() -> None:
     page = " ".join(text("docs/protocol.md").split())
-    assert f"over {rooms.RESUME_LIMIT:,} behind the head" in page
+    assert f"over {room_limits.RESUME_LIMIT:,} behind the head" in page
     backoff = text("static/js/net/backoff.js") + text("static/js/net/closing.js")
     assert (
         "BASE_MS = 500" in backoff and "CAP_MS = 10_000" in backoff and "RESTART_SPREAD_MS = 5_000" in backoff
@@ -113,12 +113,17 @@ def test_settings_named_in_the_documents_exist(name: str) -> None:
     assert named
     assert named <= {setting.variable for setting in SETTINGS}
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text(name)))
-    foreign = {"--now", "--system"}  # of systemctl and useradd
+    foreign = {
+        "--now", "--system", "--home-dir", "--shell", "--pipe", "--wait", "--uid",  # of systemd and useradd
+        "--env-file", "--build", "--detach", "--no-deps",  # of docker compose
+    }  # fmt: skip
     assert flags - foreign <= {setting.flag for setting in SETTINGS} | cli._OWN_FLAGS
 
 
 def test_operations_page_knows_every_metric() -> None:
-    families = {family.name: family.type for family in Metrics().registry.collect()}
+    metrics = Metrics()
+    BrokerMetrics(metrics.registry)
+    families = {family.name: family.type for family in metrics.registry.collect()}
     page = text("docs/operations.md")
     for name, kind in families.items():
         assert f"`{name}_total`" in page if kind == "counter" else f"`{name}`" in page, name

@@ -20,9 +20,25 @@ FACTS = {
     "bootstrap",
     "failpoints",
     "folding",
+    "hints",
     "ports",
+    "service_urls",
 }
-TOP = {"app", "cli", "commands", "smoke", "__main__", "loop"}
+TOP = {
+    "app",
+    "cli",
+    "commands",
+    "smoke",
+    "__main__",
+    "loop",
+    "listening",
+    "worker",
+    "children",
+    "supervisor",
+    "nodes",
+    "parts",
+    "maintenance",
+}
 BELOW = {
     "facts": {"facts"},
     "core": {"facts", "core"},

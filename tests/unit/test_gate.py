@@ -97,6 +97,10 @@ def test_the_cookie_is_read_with_or_without_quotes() -> None:
     assert read("a=b", f"session={signed()}") == "token"
 
 
+def test_the_clock_of_the_node_that_signed_may_be_some_minutes_ahead() -> None:
+    assert read(f"session={signed(at=time.time() + 600)}") == "token"
+
+
 def test_an_older_key_is_still_read_and_a_dropped_one_no_more() -> None:
     cookie = f"session={signed(key=OLD)}"
     assert read(cookie, secrets=(NEW, OLD)) == read(f"session={signed()}", secrets=(NEW, OLD)) == "token"

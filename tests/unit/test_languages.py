@@ -23,7 +23,7 @@ _spec.loader.exec_module(update)
 
 CODES = sorted(update.catalogues())
 SCRIPTS = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "static" / "js").rglob("*.js"))}
-ENGLISH_ONLY = {"protocol.py", "administration.py", "database.py", "restore.py"}
+ENGLISH_ONLY = {"protocol.py", "administration.py", "database.py", "files.py", "restore.py"}
 """What only a program or the machine's owner is told."""
 
 NO_TEXTS = {

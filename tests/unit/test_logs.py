@@ -144,3 +144,9 @@ def test_access_log_of_tornado_is_silent_and_warnings_are_lines(stream: io.Strin
         warnings.simplefilter("always")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert only_line(stream)["logger"] == "py.warnings"
+
+
+def test_where_several_write_each_line_says_who() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "e", (), None)
+    assert json.loads(logs.JsonFormatter(process=7).format(record))["process"] == 7
+    assert "process" not in json.loads(logs.JsonFormatter().format(record))

@@ -8,7 +8,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from chat_app.app import TURN_ACCEPTS, Listener
+from chat_app.listening import TURN_ACCEPTS, Listener
 from chat_app.loop import TURN_EVENTS, TurnSelector, new_loop
 from chat_app.metrics import Turns
 from chat_app.settings import SettingsError

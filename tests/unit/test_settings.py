@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings import SETTINGS, Settings, SettingsError, default_origins, load
+from chat_app.settings import SETTINGS, Settings, SettingsError, as_environment, default_origins, load
 
 
 def test_defaults_are_those_of_the_contract() -> None:
@@ -25,12 +25,24 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.frame_rate_limit, settings.account_connections) == (100, 20)
     assert (settings.address_connections, settings.failed_handshakes) == (500, 60)
     assert settings.heartbeat_seconds == 30
+    assert settings.processes == 1
 
 
 def test_flag_wins_over_variable_and_variable_over_default() -> None:
     assert load({"port": "1"}, {"PORT": "2"}).port == 1
     assert load({}, {"PORT": "2"}).port == 2
     assert load({"port": None}, {"PORT": ""}).port == 8080
+
+
+def test_a_process_of_our_own_is_told_the_same_and_nothing_on_its_command_line() -> None:
+    flags = {"port": "0", "redis_url": None, "history_limit": "7", "trusted_proxies": ""}
+    environment = {"PORT": "1", "CHAT_RATE_LIMIT": "3", "CHAT_TRUSTED_PROXIES": "10.0.0.0/8", "HOME": "/x"}
+    told = as_environment(flags, environment, port=4321, processes=1)
+    assert told == {
+        "PORT": "4321", "CHAT_RATE_LIMIT": "3", "CHAT_TRUSTED_PROXIES": "", "HOME": "/x", "CHAT_PROCESSES": "1",
+        "CHAT_HISTORY_LIMIT": "7",
+    }  # fmt: skip
+    assert load({}, told) == load({**flags, "port": "4321", "processes": "1"}, environment)
 
 
 def test_database_and_origins_follow_data_and_port() -> None:
@@ -95,13 +107,24 @@ def test_trusted_proxies_are_addresses_and_networks() -> None:
         ("CHAT_DATA", "\0", "no folder"),
         ("CHAT_TRUSTED_PROXIES", "10.0.0.1/8", "not an address or a network"),
         ("CHAT_TRUSTED_PROXIES", "proxy.local", "not an address or a network"),
-        ("DATABASE_URL", "postgresql://u:hunter2@h/db", "PostgreSQL is not supported in this version yet"),
+        ("DATABASE_URL", "postgresql://u:hunter2@h", "a database is needed"),
+        ("DATABASE_URL", "postgresql://u:hunter2/3@h/db", "a database is needed"),
+        ("DATABASE_URL", "postgres://u:hunter2@h:port/db", "a database is needed"),
         ("DATABASE_URL", "mysql://u:hunter2@h/db", "begins with sqlite:///"),
         ("DATABASE_URL", "chat.db", "begins with sqlite:///"),
         ("DATABASE_URL", "sqlite://", "a file is needed"),
         ("DATABASE_URL", "sqlite:///:memory:", "a file is needed"),
         ("DATABASE_URL", "sqlite:///a.db?mode=ro", "a file is needed"),
-        ("REDIS_URL", "redis://:hunter2@h", "Redis is not supported in this version yet"),
+        ("REDIS_URL", "http://:hunter2@h", "begins with redis://, rediss:// or unix://"),
+        ("REDIS_URL", "hunter2", "begins with redis://, rediss:// or unix://"),
+        ("REDIS_URL", "redis://", "a server is needed"),
+        ("REDIS_URL", "redis://:hunter2@h:hunter2", "a server is needed"),
+        ("REDIS_URL", "redis://:hunter2/@h", "a server is needed"),
+        ("REDIS_URL", "redis://:hunter2@h/name", "a server is needed"),
+        ("REDIS_URL", "unix://:hunter2@", "a server is needed"),
+        ("CHAT_PROCESSES", "0", "not a whole number from 1 to 64"),
+        ("CHAT_PROCESSES", "65", "not a whole number from 1 to 64"),
+        ("CHAT_PROCESSES", "several", "not a whole number from 1 to 64"),
         ("CHAT_COOKIE_SECRET", "hunter2", "shorter than 32 bytes"),
         ("CHAT_COOKIE_SECRET", "x" * 32 + ",hunter2", "shorter than 32 bytes"),
         ("CHAT_METRICS_TOKEN", "hunter2 and more", "visible ASCII"),

@@ -214,7 +214,8 @@ async def test_each_position_has_its_mode(site: Site) -> None:
     epoch = masa.frames[1]["epoch"]
     for number in range(1_001):
         masa.send(type="message", text=str(number), nonce=str(number))
-    await masa.until("ack", nonce="1000")
+        if number % 50 == 0:  # who reads nothing of so many acks is too slow, and out
+            await masa.until("ack", nonce=str(number))
 
     async def resume(since: int, epoch: str) -> tuple[str, list[int], int]:
         socket = await RawSocket.open(site, cookie, f"since={since}&epoch={epoch}")

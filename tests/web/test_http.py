@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.conftest import Site
+from tests.core.people_nodes import FakeBroker, Network
 from tests.web.raw import answered, request_of, status_of
 
 
@@ -109,4 +110,19 @@ async def test_ready_says_503_while_draining_and_without_the_database(
     site.app.services.state.draining = True
     assert (await site.get("/readyz")).code == 503
     assert json.loads((await site.get("/healthz")).body) == {"ok": True, "clients": 0}
+    site.app.services.state.draining = False
+    assert json.loads((await site.get("/readyz")).body) == {"ok": True}
+
+
+@pytest.mark.gen_test
+async def test_ready_says_whether_redis_is_there_and_serves_without(site: Site) -> None:
+    network = Network()
+    object.__setattr__(site.app.services, "broker", FakeBroker(network, "here"))
+    for up, said in ((True, "up"), (False, "away")):
+        network.up = up
+        answer = await site.get("/readyz")
+        assert (answer.code, json.loads(answer.body)) == (200, {"ok": True, "redis": said})
+    site.app.services.state.draining = True
+    answer = await site.get("/readyz")
+    assert (answer.code, json.loads(answer.body)) == (503, {"ok": False, "redis": "away"})
     site.app.services.state.draining = False

@@ -463,6 +463,15 @@ async def test_metrics_are_for_this_machine(site: Site) -> None:
     assert (await site.get("/metrics", X_Forwarded_For="1.2.3.4", Authorization="Bearer ")).code == 404
 
 
+@pytest.mark.gen_test
+async def test_metrics_of_all_processes_that_cannot_be_had_are_none(site: Site) -> None:
+    async def nobody_answers() -> bytes | None:
+        return None
+
+    site.app.services.metrics.everybodys = nobody_answers
+    assert (await site.get("/metrics")).code == 503
+
+
 @pytest.mark.settings(metrics_token="let-me-in")
 @pytest.mark.gen_test
 async def test_metrics_are_for_who_has_the_token(site: Site) -> None:

@@ -5,13 +5,14 @@ Every change is one function in the writer's transaction, so its parts go togeth
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from chat_app.backends.sql import join_links, names, one_time_tokens, people, sessions
-from chat_app.backends.sql.readers import Readers
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.advisory import OWNERS, hold
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.models import Account, JoinLink, Role, Session
 from chat_app.ports import TokenKind
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 class SqlAccounts:
     """The tables `accounts`, `sessions`, `tokens` and `join_links`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writing, readers: Reading) -> None:
         self._write = writer.write
         self._read = readers.read
 
@@ -36,6 +37,11 @@ class SqlAccounts:
     async def all(self) -> list[Account]:
         """Every account by name."""
         return await self._read(people.everybody)
+
+    async def some(self, account_ids: Collection[str]) -> list[Account]:
+        """Those of them that there are."""
+        wanted = list(account_ids)
+        return await self._read(lambda connection: people.some(connection, wanted))
 
     async def named(self, prefix: str, *, room_id: str | None = None, limit: int) -> list[tuple[str, str]]:
         """Ids and names of enabled accounts whose `name_key`, or a word in it, begins with `prefix`."""
@@ -57,6 +63,7 @@ class SqlAccounts:
         """Use up the set-up token and store the owner together. False: a bad token, or an owner exists."""
 
         def create(connection: Connection) -> bool:
+            hold(connection, OWNERS)
             if people.has_owner(connection):
                 return False
             good, _ = one_time_tokens.take(connection, token_hash, "setup", now_ms=now_ms)
@@ -112,6 +119,11 @@ class SqlAccounts:
         """The session and its account, expired or not, disabled or not: the caller judges."""
         return await self._read(lambda connection: sessions.by_token(connection, token_hash))
 
+    async def living(self, session_ids: Collection[str]) -> dict[str, Account]:
+        """The accounts, as they are now, of those sessions that have not ended."""
+        wanted = list(session_ids)
+        return await self._read(lambda connection: sessions.living(connection, wanted))
+
     async def sessions(self, account_id: str) -> list[Session]:
         """The sessions of an account, newest first."""
         return await self._read(lambda connection: sessions.of_account(connection, account_id))
@@ -122,11 +134,20 @@ class SqlAccounts:
         """End the session `only`, or all `but` one, or all; the ids of the ended ones."""
         return await self._write(lambda connection: sessions.end(connection, account_id, only=only, but=but))
 
-    async def renew_session(self, session_id: str, old_hash: str, new_hash: str) -> bool:
+    async def renew_session(self, session_id: str, old_hash: str, new_hash: str, *, now_ms: int) -> bool:
         """Another token in place of the old one. False, and nothing changed, when it is no longer that."""
         return await self._write(
-            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash)
+            lambda connection: sessions.renew(connection, session_id, old_hash, new_hash, now_ms)
         )
+
+    async def replaced_session(self, token_hash: str) -> tuple[Session, Account, int] | None:
+        """The session whose token was this one before, its account, and when it was replaced."""
+        return await self._read(lambda connection: sessions.by_replaced(connection, token_hash))
+
+    async def forget_replaced(self, token_hashes: Collection[str]) -> None:
+        """These tokens, which were replaced, are no longer any session's."""
+        given = list(token_hashes)
+        await self._write(lambda connection: sessions.forget_replaced(connection, given))
 
     async def touch_sessions(self, seen: dict[str, int]) -> None:
         """Store when sessions (by id) were last seen, together."""

@@ -1,97 +1,65 @@
 """Storing the changes of rooms in the writer's transaction: posts in bulk, everything else one by one.
 
-`Writer` calls `store_changes`; the rules are those of `ports.History`. Every change takes the room's next
+The writers call `store_changes`; the rules are those of `ports.History`. Every change takes the room's next
 `seq`.
 """
 
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
-from typing import Any, TypedDict
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from chat_app.backends.sql.amendments import amend
-from chat_app.backends.sql.direct import Statement, driver_of, savepoint
-from chat_app.backends.sql.failures import is_storage_failure
+from chat_app.backends.sql.direct import driver_of, savepoint
+from chat_app.backends.sql.failures import is_conflict, is_storage_failure, kind_of
 from chat_app.backends.sql.management import manage
-from chat_app.backends.sql.marks import replies
-from chat_app.backends.sql.mentions import (
-    called,
-    candidates,
-    closed_rooms,
-    look_up,
-    mention_rows,
-    mentioned,
-    only_members,
-)
-from chat_app.backends.sql.messages import message_of, select_messages
 from chat_app.backends.sql.pins import pin
+from chat_app.backends.sql.posts import store_posts
 from chat_app.backends.sql.reactions import react
-from chat_app.backends.sql.schema import mentions, messages, rooms
-from chat_app.errors import ChatError, NotFound
+from chat_app.backends.sql.room_posts import store_room_posts
+from chat_app.errors import ChatError
 from chat_app.logs import log_event
-from chat_app.models import Amend, Change, Committed, Manage, Message, Pin, Post, React, ReplyTo
+from chat_app.models import Amend, Change, Committed, Manage, Pin, Post, React
 
 _log = logging.getLogger(__name__)
-_MESSAGE_COLUMNS = (
-    "id", "room_id", "seq", "rev", "account_id", "text", "html", "nonce", "sent_ms", "reply_to", "here",
-)  # fmt: skip
-
-_INSERT = Statement(
-    insert(messages)
-    .values({name: bindparam(name) for name in _MESSAGE_COLUMNS})
-    .on_conflict_do_nothing(index_elements=["account_id", "room_id", "nonce"])
-)
-_INSERT_MENTION = Statement(
-    insert(mentions).values({column.name: bindparam(column.name) for column in mentions.columns})
-)
-_BY_NONCE = Statement(
-    select_messages().where(
-        messages.c.account_id == bindparam("account_id"),
-        messages.c.room_id == bindparam("room_id"),
-        messages.c.nonce == bindparam("nonce"),
-    )
-)
-_HEAD = Statement(select(rooms.c.seq).where(rooms.c.id == bindparam("room")))
-_UPDATE_HEAD = Statement(update(rooms).where(rooms.c.id == bindparam("room")).values(seq=bindparam("head")))
 
 
-class _MessageRow(TypedDict):
-    id: str
-    room_id: str
-    seq: int
-    rev: int
-    account_id: str
-    text: str
-    html: str | None
-    nonce: str | None
-    sent_ms: int
-    reply_to: str | None
-    here: bool
+def store_changes(
+    connection: Connection, changes: Sequence[Change], *, hopeful: bool = False
+) -> list[Committed | ChatError]:
+    """Store them in their order; what is refused changes nothing and keeps nothing from the others.
 
-
-def store_changes(connection: Connection, changes: Sequence[Change]) -> list[Committed | ChatError]:
-    """Store them in their order; what is refused changes nothing and keeps nothing from the others."""
+    `hopeful`: without the savepoints around posts; a post that cannot be stored is raised then, and the
+    transaction is lost. On PostgreSQL all changes are of one room.
+    """
     results: list[Committed | ChatError] = []
     for kind, group in groupby(changes, type):
         if kind is Post:
-            results += _store_posts(connection, [change for change in group if isinstance(change, Post)])
+            posts = [change for change in group if isinstance(change, Post)]
+            results += _store_posts(connection, posts, hopeful=hopeful)
         else:
             results += [_store_one(connection, change) for change in group if not isinstance(change, Post)]
     return results
 
 
-def _store_posts(connection: Connection, posts: list[Post]) -> list[Committed | ChatError]:
+def _store_posts(
+    connection: Connection, posts: list[Post], *, hopeful: bool = False
+) -> list[Committed | ChatError]:
+    sqlite = connection.dialect.name == "sqlite"
+    part: AbstractContextManager[Any] = nullcontext()
+    if not hopeful:
+        part = savepoint(driver_of(connection)) if sqlite else connection.begin_nested()
     try:
-        with savepoint(driver_of(connection)):
-            return _store_together(connection, posts)
+        with part:
+            return (store_posts if sqlite else store_room_posts)(connection, posts)
     except Exception as error:
-        if is_storage_failure(error):
+        if hopeful or _ends_transaction(error):
             raise
         if len(posts) == 1:
             return [_refused(error)]
@@ -114,104 +82,18 @@ def _store_one(connection: Connection, change: Amend | React | Pin | Manage) -> 
     except ChatError as error:
         return error
     except Exception as error:
-        if is_storage_failure(error):
+        if _ends_transaction(error):
             raise
         return _refused(error)
 
 
+def _ends_transaction(error: Exception) -> bool:
+    return is_storage_failure(error) or is_conflict(error)
+
+
 def _refused(error: Exception) -> ChatError:
-    log_event(_log, "database.change_refused", level=logging.ERROR, exc_info=error)
+    if isinstance(error, DBAPIError):
+        log_event(_log, "database.change_refused", level=logging.ERROR, error=kind_of(error))
+    else:
+        log_event(_log, "database.change_refused", level=logging.ERROR, exc_info=error)
     return ChatError("bad_request", "That could not be stored.")
-
-
-def _store_together(connection: Connection, posts: list[Post]) -> list[Committed | ChatError]:
-    driver = driver_of(connection)
-    heads: dict[str, int | None] = {}
-    results: list[Committed | ChatError] = []
-    mention_rows_of: list[dict[str, Any]] = []
-    changed: set[str] = set()
-    answered = replies(connection, {post.reply_to for post in posts if post.reply_to is not None})
-    for post, accounts_named in zip(posts, _mentioned(connection, posts), strict=True):
-        room_id = post.room_id
-        if room_id not in heads:
-            heads[room_id] = _head(driver, room_id)
-        head = heads[room_id]
-        if head is None:
-            results.append(NotFound("There is no such room."))
-            continue
-        reply_to = None if post.reply_to is None else answered.get((room_id, post.reply_to))
-        lost = post.reply_to is not None and reply_to is None
-        if lost or not _INSERT.run(driver, _row(post, head + 1)).rowcount:
-            row = _BY_NONCE.run(driver, _row(post, 0)).fetchone()
-            results.append(
-                NotFound("There is no such message to answer.") if row is None else _known(message_of(row))
-            )
-            continue
-        message = _message(post, head + 1, accounts_named, reply_to)
-        heads[room_id] = message.seq
-        changed.add(room_id)
-        if accounts_named or post.present:
-            also = called(post.present, accounts_named, author_id=post.account_id)
-            mention_rows_of += mention_rows(message, accounts_named, also)
-            accounts_named += also
-        results.append(Committed("message", room_id, message.seq, message, mentioned=accounts_named))
-    _UPDATE_HEAD.run_many(driver, ({"room": room_id, "head": heads[room_id]} for room_id in changed))
-    if mention_rows_of:
-        _INSERT_MENTION.run_many(driver, mention_rows_of)
-    return results
-
-
-def _known(first: Message) -> Committed:
-    return Committed("message", first.room_id, first.seq, first, duplicate=True)
-
-
-def _head(driver: sqlite3.Connection, room_id: str) -> int | None:
-    row = _HEAD.run(driver, {"room": room_id}).fetchone()
-    return None if row is None else row[0]
-
-
-def _mentioned(connection: Connection, posts: list[Post]) -> list[tuple[str, ...]]:
-    found = [candidates(post.text) if "@" in post.text else [] for post in posts]
-    keys = {key for of_text in found for of_at in of_text for key in of_at}
-    ids = look_up(connection, keys) if keys else {}
-    named = [
-        mentioned(of_text, ids, author_id=post.account_id) for post, of_text in zip(posts, found, strict=True)
-    ]
-    hidden = closed_rooms(connection, {post.room_id for post, ids in zip(posts, named, strict=True) if ids})
-    return [
-        only_members(of_post, hidden.get(post.room_id)) for post, of_post in zip(posts, named, strict=True)
-    ]
-
-
-def _message(post: Post, seq: int, named: tuple[str, ...], reply_to: ReplyTo | None) -> Message:
-    return Message(
-        id=post.id,
-        room_id=post.room_id,
-        seq=seq,
-        rev=seq,
-        account_id=post.account_id,
-        author=post.author,
-        text=post.text,
-        html=post.html,
-        sent_ms=post.sent_ms,
-        nonce=post.nonce,
-        reply_to=reply_to,
-        mentions=tuple(sorted(named)) if named else (),
-        here=post.present is not None,
-    )
-
-
-def _row(post: Post, seq: int) -> _MessageRow:
-    return {
-        "id": post.id,
-        "room_id": post.room_id,
-        "seq": seq,
-        "rev": seq,
-        "account_id": post.account_id,
-        "text": post.text,
-        "html": post.html,
-        "nonce": post.nonce,
-        "sent_ms": post.sent_ms,
-        "reply_to": post.reply_to,
-        "here": post.present is not None,
-    }

@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from chat_app.backends.sql.failures import DatabaseError
+from chat_app.errors import ChatError
 
 BUSY_SECONDS = 5
 """How long a statement waits for another process that holds the database."""
@@ -52,11 +53,11 @@ def writing_engine(path: Path, *, journal: str = "WAL") -> Engine:
     return _engine(connect, 1, begin="BEGIN IMMEDIATE")
 
 
-def reading_engine(path: Path, *, connections: int) -> Engine:
-    """Connections that cannot write; each transaction is one snapshot."""
+def reading_engine(path: Path, *, connections: int, immutable: bool = False) -> Engine:
+    """Connections that cannot write; each transaction is one snapshot. `immutable` as in `open_reading`."""
 
     def connect() -> sqlite3.Connection:
-        connection = open_reading(path)
+        connection = open_reading(path, immutable=immutable)
         connection.execute("PRAGMA query_only=ON")
         return connection
 
@@ -97,6 +98,11 @@ def open_reading(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     )
 
 
+def has_log(path: Path) -> bool:
+    """Whether there is a -wal file: somebody has the database open, or was killed."""
+    return path.with_name(path.name + "-wal").exists()
+
+
 def create_private(path: Path) -> None:
     """An empty new file with mode 0600. Raises `FileExistsError`."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
@@ -119,13 +125,48 @@ def new_file_beside(path: Path) -> Iterator[Path]:
             temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
+@contextmanager
+def new_backup_file(target: Path) -> Iterator[Path]:
+    """A private file to be filled, which gets its name in the end, when all of it is on the disk.
+
+    Raises `ChatError`: `exists` when there is a file of this name, `failed` when it cannot be written.
+    """
+    target = target.absolute()
+    if target.exists():
+        raise ChatError("exists", f"The file {target} is there already.")
+    try:
+        with new_file_beside(target) as temporary:
+            yield temporary
+            sync_file(temporary)
+            os.link(temporary, target)  # unlike a renaming it never takes the place of another file
+        sync_file(target)
+    except FileExistsError:
+        raise ChatError("exists", f"The file {target} is there already.") from None
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ChatError("failed", f"The backup {target} cannot be written: {reason}.") from error
+
+
 def copy_database(source: Path, target: Path) -> None:
     """A consistent copy into the empty file `target`, by SQLite's backup API, with all that was committed."""
-    alone = not source.with_name(source.name + "-wal").exists()
-    with closing(open_reading(source, immutable=alone)) as old, closing(sqlite3.connect(target)) as new:
+    with (
+        closing(open_reading(source, immutable=not has_log(source))) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
         old.backup(new)
         new.execute("PRAGMA journal_mode=DELETE")
     sync_file(target)
+
+
+def exchange(temporary: Path, path: Path) -> None:
+    """Put a file in the place of a database that nobody has open."""
+    if has_log(path):  # what is in it must not be lost when the power fails between the two steps
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for suffix in SIDE_FILES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    os.replace(temporary, path)
+    sync_file(path)
 
 
 def sync_file(path: Path) -> None:

@@ -8,11 +8,10 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 
 from chat_app.backends.sql.messages import find, messages_of, select_messages
 from chat_app.backends.sql.pins import pinned
-from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import messages, rooms
 from chat_app.backends.sql.search import SqlSearch
 from chat_app.backends.sql.versions import forget_versions, versions
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import NotFound
 from chat_app.models import Change, Context, Message, Page, Version
 from chat_app.ports import Done
@@ -21,7 +20,7 @@ from chat_app.ports import Done
 class SqlHistory:
     """The logs of all rooms in the table `messages`."""
 
-    def __init__(self, writer: Writer, readers: Readers, search: SqlSearch) -> None:
+    def __init__(self, writer: Writing, readers: Reading, search: SqlSearch) -> None:
         self._writer = writer
         self._readers = readers
         self._search = search

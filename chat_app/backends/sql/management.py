@@ -19,7 +19,7 @@ MEMBERS_LIMIT = 1_000
 
 def manage(connection: Connection, change: Manage) -> Committed:
     """Store it with the room's next seq. Raises `NotFound`, and `ChatError` unchanged, too_large."""
-    room = room_of(connection, change.room_id)
+    room = room_of(connection, change.room_id, hold=True)
     if room is None:
         raise NotFound("There is no such room.")
     text = _apply(connection, change, room, members_of(connection, room.id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
+from chat_app.backends.sql.advisory import OWNERS, hold
 from chat_app.backends.sql.schema import tokens
 from chat_app.ports import TokenKind
 
@@ -12,6 +13,8 @@ def put(
     connection: Connection, token_hash: str, kind: TokenKind, account_id: str | None, expires_ms: int
 ) -> None:
     """Store one; used ones go, and the earlier ones of the same kind and account."""
+    if account_id is None:
+        hold(connection, OWNERS)  # nodes that start together leave one token, not one each
     connection.execute(delete(tokens).where(tokens.c.used_ms.is_not(None)))
     connection.execute(
         delete(tokens).where(tokens.c.kind == kind, tokens.c.account_id.is_not_distinct_from(account_id))

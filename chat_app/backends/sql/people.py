@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.backends.sql.advisory import OWNERS, hold
 from chat_app.backends.sql.schema import accounts
 from chat_app.errors import ChatError, NotFound
 from chat_app.models import Account, Role
@@ -20,6 +21,8 @@ ACCOUNT_COLUMNS = (
     accounts.c.created_ms,
     accounts.c.language,
 )  # in the order of Account's fields
+TOGETHER = 500
+"""Ids in one statement: databases bound the number of parameters."""
 
 
 def by_name(connection: Connection, name_key: str) -> tuple[Account, str] | None:
@@ -37,6 +40,15 @@ def everybody(connection: Connection) -> list[Account]:
     return [
         Account(*row) for row in connection.execute(select(*ACCOUNT_COLUMNS).order_by(accounts.c.name_key))
     ]
+
+
+def some(connection: Connection, account_ids: list[str]) -> list[Account]:
+    """Those of them that there are."""
+    found: list[Account] = []
+    for start in range(0, len(account_ids), TOGETHER):
+        chosen = accounts.c.id.in_(account_ids[start : start + TOGETHER])
+        found += [Account(*row) for row in connection.execute(select(*ACCOUNT_COLUMNS).where(chosen))]
+    return found
 
 
 def has_owner(connection: Connection) -> bool:
@@ -116,6 +128,7 @@ def _one(connection: Connection, chosen: ColumnElement[bool]) -> tuple[Account, 
 
 
 def _is_last_owner(connection: Connection, account_id: str) -> bool:
+    hold(connection, OWNERS)  # or two nodes would each leave the other one's
     enabled = (accounts.c.role == "owner") & accounts.c.disabled.is_(False)
     if connection.execute(select(accounts.c.id).where(enabled, accounts.c.id == account_id)).first() is None:
         return False

@@ -7,7 +7,6 @@ be in the backup.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -19,6 +18,7 @@ from chat_app.backends.sql.failures import DatabaseError
 from chat_app.backends.sql.files import (
     SIDE_FILES,
     copy_database,
+    exchange,
     make_folder,
     new_file_beside,
     path_of,
@@ -46,17 +46,20 @@ def restore_database(url: str, backup_path: Path, backups: Path) -> None:
     try:
         make_folder(path.parent)
         with new_file_beside(path) as temporary:
-            _take_over(backup, temporary)
+            take_over(backup, temporary)
             _keep_old(path, backups)
-            _exchange(temporary, path)
+            exchange(temporary, path)
     except sqlite3.DatabaseError as error:
         raise DatabaseError(f"The backup {backup_path} cannot be used: {error}.") from error
     except OSError as error:
         raise DatabaseError(f"The backup cannot be restored: {error.filename}: {error.strerror}.") from error
 
 
-def _take_over(backup: Path, temporary: Path) -> None:
-    """Copy the backup, check the copy, and make a database of now of it."""
+def take_over(backup: Path, temporary: Path) -> None:
+    """Copy the backup into an empty file, check the copy, and make a database of now of it.
+
+    Raises `DatabaseError`, and sqlite3's own.
+    """
     copy_database(backup, temporary)
     with closing(sqlite3.connect(temporary)) as connection:
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
@@ -106,10 +109,3 @@ def _keep_old(path: Path, backups: Path) -> None:
             if source.exists():
                 shutil.copyfile(source, target.with_name(target.name + suffix))
         target.chmod(0o600)
-
-
-def _exchange(temporary: Path, path: Path) -> None:
-    for suffix in SIDE_FILES:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    os.replace(temporary, path)
-    sync_file(path)

@@ -1,7 +1,8 @@
 """Bringing a database file to `HEAD_REVISION`, after a copy of what it held before.
 
-`database` and `restore` call it before anything else has the file open. alembic is loaded only when there is
-something to do, for it takes longer to load than everything else of a start.
+`database` and `restore` call it before anything else has the file open; `postgresql` runs the same steps.
+alembic is loaded only when there is something to do, for it takes longer to load than everything else of a
+start.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from chat_app.backends.sql.failures import DatabaseError
 from chat_app.backends.sql.files import copy_database, create_private, make_folder, writing_engine
@@ -53,12 +54,13 @@ def migrate(path: Path, *, backups: Path | None, journal: str = "WAL") -> None:
     if revision == HEAD_REVISION:
         return
     if revision is not None:
-        _check_known(path, revision)
+        check_known(str(path), revision)
         if backups is not None:
             copy_aside(path, backups, f"before-{HEAD_REVISION}")
     engine = writing_engine(path, journal=journal)
     try:
-        _upgrade(engine, new=revision is None)
+        with engine.begin() as connection:
+            upgrade(connection, new=revision is None)
     finally:
         engine.dispose()
 
@@ -80,7 +82,8 @@ def new_backup(backups: Path, why: str) -> Path:
     return target
 
 
-def _check_known(path: Path, revision: str) -> None:
+def check_known(place: str, revision: str) -> None:
+    """Raises `DatabaseError` when the revision is newer than this version, or unknown."""
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
@@ -88,19 +91,19 @@ def _check_known(path: Path, revision: str) -> None:
         ScriptDirectory(str(MIGRATIONS)).get_revisions(revision or "unknown")
     except CommandError:
         raise DatabaseError(
-            f"The database {path} is of a newer version of this program (revision {revision or 'unknown'}); "
+            f"The database {place} is of a newer version of this program (revision {revision or 'unknown'}); "
             f"this version knows up to {HEAD_REVISION}."
         ) from None
 
 
-def _upgrade(engine: Engine, *, new: bool) -> None:
+def upgrade(connection: Connection, *, new: bool) -> None:
+    """Run the steps to `HEAD_REVISION` in the open transaction; `new`: make the lobby too."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, HEAD_REVISION)
-        if new:
-            create_lobby(connection, now_ms=time.time_ns() // 1_000_000)
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD_REVISION)
+    if new:
+        create_lobby(connection, now_ms=time.time_ns() // 1_000_000)

@@ -24,17 +24,16 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from chat_app.backends.sql.direct import Statement, driver_of
+from chat_app.backends.sql.direct import Statement, runner_of
 from chat_app.backends.sql.notifies import notifies, set_notify
-from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import accounts, mentions, messages, read_marks, room_members, rooms
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.upserts import put_rows
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import ChatError, NotFound
-from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomSurvey, Unread
+from chat_app.models import LOBBY, Member, Notify, RoomInfo, RoomKind, RoomState, RoomSurvey, Unread
 
 UNREAD_LIMIT = 1000
 """Counting stops here: more is shown as many."""
@@ -51,18 +50,12 @@ _SELECT: Select[*tuple[Any, ...]] = select(
     rooms.c.archived,
     rooms.c.posting,
 )  # in the order of RoomInfo's fields
-_ADVANCE = (
-    update(read_marks)
-    .where(read_marks.c.account_id == bindparam("account"), read_marks.c.room_id == bindparam("room"))
-    .where(read_marks.c.seq < bindparam("upto"))
-    .values(seq=bindparam("upto"))
-)
 
 
 class SqlRooms:
     """The tables `rooms` and `read_marks`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writing, readers: Reading) -> None:
         self._writer = writer
         self._readers = readers
 
@@ -109,6 +102,16 @@ class SqlRooms:
     async def unread(self, account_id: str) -> list[Unread]:
         """One entry for each room; count and mentions are 0 where everything is read."""
         return await self._readers.read(lambda connection: _unread(connection, account_id))
+
+    async def heads(self) -> dict[str, int]:
+        """The head of every room by its id."""
+        chosen = select(rooms.c.id, rooms.c.seq)
+        return await self._readers.read(lambda connection: dict(connection.execute(chosen).all()))
+
+    async def one(self, *, room_id: str = "", slug: str = "") -> RoomState | None:
+        """One room as it is now, by its id or its slug."""
+        chosen = rooms.c.id == room_id if room_id else rooms.c.slug == slug
+        return await self._readers.read(lambda connection: _state(connection, chosen))
 
     async def mark_read(self, marks: dict[tuple[str, str], int]) -> None:
         """Store read positions {(account_id, room_id): seq} together; a position never moves back."""
@@ -168,15 +171,24 @@ def add_member(connection: Connection, room_id: str, account_id: str, *, manager
     )
 
 
-def room_of(connection: Connection, room_id: str) -> RoomInfo | None:
-    """The room as it is now."""
-    row = connection.execute(_SELECT.where(rooms.c.id == room_id)).one_or_none()
+def room_of(connection: Connection, room_id: str, *, hold: bool = False) -> RoomInfo | None:
+    """The room as it is now; `hold`: until the commit nobody else changes it."""
+    chosen = _SELECT.where(rooms.c.id == room_id)
+    row = connection.execute(chosen.with_for_update() if hold else chosen).one_or_none()
     return None if row is None else RoomInfo(*row)
 
 
 def members_of(connection: Connection, room_id: str) -> list[Member]:
     """Its members, the longest there first."""
     return _members(connection, room_id).get(room_id, [])
+
+
+def _state(connection: Connection, chosen: ColumnElement[bool]) -> RoomState | None:
+    row = connection.execute(_SELECT.where(chosen)).one_or_none()
+    if row is None:
+        return None
+    members = tuple(members_of(connection, row.id))
+    return RoomState(RoomInfo(*row), members, notifies(connection, row.id).get(row.id, {}))
 
 
 def _members(connection: Connection, room_id: str | None = None) -> dict[str, list[Member]]:
@@ -197,16 +209,28 @@ def _direct(
     connection: Connection, account_ids: list[str], slug: str, now_ms: int
 ) -> tuple[RoomInfo, list[Member], bool]:
     key = hashlib.sha256(" ".join(account_ids).encode()).hexdigest()
-    row = connection.execute(_SELECT.where(rooms.c.direct_key == key)).one_or_none()
-    if row is not None:
-        return RoomInfo(*row), members_of(connection, row.id), False
+    if (found := _direct_room(connection, key)) is not None:
+        return found
     known = select(func.count()).select_from(accounts).where(accounts.c.id.in_(account_ids))
     if connection.execute(known).scalar_one() != len(account_ids):
         raise NotFound("There is nobody of this name.")
-    room = _create(connection, slug, "", account_id=None, now_ms=now_ms, kind="direct", direct_key=key)
+    try:
+        with connection.begin_nested():
+            room = _create(
+                connection, slug, "", account_id=None, now_ms=now_ms, kind="direct", direct_key=key
+            )
+    except ChatError:  # the slug is taken, or another node was faster
+        if (found := _direct_room(connection, key)) is None:
+            raise
+        return found
     for account_id in account_ids:
         add_member(connection, room.id, account_id, manager=False, now_ms=now_ms)
     return room, members_of(connection, room.id), True
+
+
+def _direct_room(connection: Connection, key: str) -> tuple[RoomInfo, list[Member], bool] | None:
+    row = connection.execute(_SELECT.where(rooms.c.direct_key == key)).one_or_none()
+    return None if row is None else (RoomInfo(*row), members_of(connection, row.id), False)
 
 
 def _survey(connection: Connection) -> list[RoomSurvey]:
@@ -221,7 +245,7 @@ def _survey(connection: Connection) -> list[RoomSurvey]:
 
 
 def _unread(connection: Connection, account_id: str) -> list[Unread]:
-    found = _UNREAD.run(driver_of(connection), {"account": account_id})
+    found = _UNREAD.run(runner_of(connection), {"account": account_id})
     return [Unread(*row) for row in found]
 
 
@@ -271,18 +295,5 @@ _UNREAD = Statement(_unread_statement())
 
 
 def _mark_read(connection: Connection, marks: Mapping[tuple[str, str], int]) -> None:
-    rows = [{"account": account, "room": room, "upto": seq} for (account, room), seq in marks.items()]
-    connection.execute(_ADVANCE, rows)
-    known: set[tuple[str, str]] = set()
-    accounts = sorted({account for account, _ in marks})
-    for start in range(0, len(accounts), 500):
-        chosen = read_marks.c.account_id.in_(accounts[start : start + 500])
-        found = connection.execute(select(read_marks.c.account_id, read_marks.c.room_id).where(chosen))
-        known |= {(account, room) for account, room in found}
-    missing = [
-        {"account_id": account, "room_id": room, "seq": seq}
-        for (account, room), seq in marks.items()
-        if (account, room) not in known
-    ]
-    if missing:
-        connection.execute(insert(read_marks), missing)
+    rows = [{"account_id": account, "room_id": room, "seq": seq} for (account, room), seq in marks.items()]
+    put_rows(connection, read_marks, rows, value="seq", rising=True)

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 
 metadata = MetaData()
 
@@ -51,6 +51,8 @@ sessions = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("address", String, nullable=False),
     Column("agent", String, nullable=False),
+    Column("replaced_hash", String, index=True),  # the token before, for a minute, on every node
+    Column("replaced_ms", BigInteger),
 )
 
 tokens = Table(

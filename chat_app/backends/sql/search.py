@@ -1,42 +1,35 @@
-"""`ports.Search` in SQLite: candidates, newest first, each looked at before it counts as a hit.
+"""`ports.Search` over SQL: hits newest first, each looked at before it counts, within a deadline.
 
-What was not indexed yet, and terms too short for the index, are looked for in the messages themselves.
+`search_sqlite` and `search_postgresql` find them; the index beside the messages is kept by `search_index`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection
 
-from chat_app.backends.sql.direct import driver_of
 from chat_app.backends.sql.messages import message_of, select_messages
-from chat_app.backends.sql.readers import Readers
 from chat_app.backends.sql.schema import messages
-from chat_app.backends.sql.search_candidates import Plan, pieces_of, plan_of, scope_of
-from chat_app.backends.sql.search_index import CHUNK, index_more, indexed_upto
-from chat_app.backends.sql.writer import Writer
+from chat_app.backends.sql.search_index import index_more
+from chat_app.backends.sql.search_terms import Found
+from chat_app.backends.sql.ways import Reading, Writing
 from chat_app.errors import Busy
-from chat_app.folding import fold
-from chat_app.models import SearchPage, SearchQuery, Term
+from chat_app.models import SearchPage, SearchQuery
 
-DEADLINE_SECONDS = 0.5
-"""A search that takes longer ends with what it has found."""
 CATCH_UP_PAUSE_SECONDS = 0.03
 """Between two chunks, so that what people send is stored meanwhile."""
-_STEPS = 2_000  # of SQLite's machine between two looks at the clock
 
 
 class SqlSearch:
     """The messages, and the index beside them."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writing, readers: Reading, *, shared: bool = False) -> None:
+        """`shared`: other nodes store messages too, and one may be gone before it indexed its own."""
         self._writer = writer
         self._readers = readers
+        self._shared = shared
         self.behind = True
         """Whether something may have come that is not in the index; `history` says so."""
 
@@ -51,9 +44,13 @@ class SqlSearch:
     async def catch_up(self) -> None:
         """Index what came since the last call."""
         try:
+            if self._shared and not self.behind:
+                from chat_app.backends.sql.search_index_postgresql import is_behind
+
+                self.behind = await self._readers.read(is_behind)
             while self.behind:
                 self.behind = False
-                if await self._writer.write(index_more) == CHUNK:
+                if await self._writer.write(index_more):
                     self.behind = True
                     await asyncio.sleep(CATCH_UP_PAUSE_SECONDS)
         except Busy:
@@ -63,76 +60,29 @@ class SqlSearch:
 def _find(
     connection: Connection, query: SearchQuery, account_id: str, before: int | None, limit: int
 ) -> SearchPage:
-    driver = driver_of(connection)
-    scope = scope_of(driver, query, account_id)
-    if scope is None:
-        return SearchPage((), None, complete=True)
-    pieces = pieces_of([term.text for term in query.terms])
-    plan = plan_of(driver, scope, pieces, upto=indexed_upto(connection), before=before)
-    hits: list[tuple[int, str]] = []
-    last: int | None = None
-    with _Deadline(driver) as deadline:
-        for rowid, message_id, content in _candidates(driver, plan):
-            if _is_hit(content, query.terms):
-                hits.append((rowid, message_id))
-                if len(hits) > limit:
-                    break
-            last = rowid
-    more = len(hits) > limit
-    hits = hits[:limit]
-    following = hits[-1][0] if more else last if deadline.passed else plan.rest
-    found = {m.id: m for m in map(message_of, _chosen(connection, [message_id for _, message_id in hits]))}
+    if connection.dialect.name == "postgresql":
+        from chat_app.backends.sql.search_postgresql import find
+    else:
+        from chat_app.backends.sql.search_sqlite import find
+    found = find(connection, query, account_id=account_id, before=before, limit=limit)
+    hits, following = _page(found, limit)
+    chosen = {m.id: m for m in map(message_of, _chosen(connection, [message_id for _, message_id in hits]))}
+    more = len(found.hits) > limit
     return SearchPage(
-        tuple(found[message_id] for _, message_id in hits),
+        tuple(chosen[message_id] for _, message_id in hits),
         following,
-        complete=more or not (deadline.passed or following is not None),
+        complete=more or not (found.late or following is not None),
     )
 
 
-def _candidates(driver: sqlite3.Connection, plan: Plan) -> Iterator[tuple[int, str, str]]:
-    for statement, values in plan.statements:
-        yield from driver.execute(statement, values)
-
-
-def _is_hit(content: str, terms: tuple[Term, ...]) -> bool:
-    folded = fold(content)
-    return all(_contains(folded, term) for term in terms)
-
-
-def _contains(folded: str, term: Term) -> bool:
-    at = folded.find(term.text)
-    while at >= 0:
-        end = at + len(term.text)
-        if not term.whole or (
-            not (at and folded[at - 1].isalnum() and term.text[0].isalnum())
-            and not (end < len(folded) and folded[end].isalnum() and term.text[-1].isalnum())
-        ):
-            return True
-        at = folded.find(term.text, at + 1)
-    return False
+def _page(found: Found, limit: int) -> tuple[list[tuple[int, str]], int | None]:
+    """The hits of this page and where the next one goes on: never between two at the same position."""
+    if len(found.hits) <= limit:
+        return found.hits, found.rest
+    cut = found.hits[limit][0]
+    hits = [hit for hit in found.hits[:limit] if hit[0] != cut] or found.hits[:limit]
+    return hits, hits[-1][0]
 
 
 def _chosen(connection: Connection, ids: list[str]) -> Any:
     return connection.execute(select_messages().where(messages.c.id.in_(ids))) if ids else ()
-
-
-class _Deadline:
-    """Interrupts what the connection does when its time is over; the query so far stands."""
-
-    def __init__(self, driver: sqlite3.Connection, clock: Callable[[], float] = time.monotonic) -> None:
-        self.passed = False
-        self._driver = driver
-        self._clock = clock
-        self._end = clock() + DEADLINE_SECONDS
-
-    def __enter__(self) -> _Deadline:
-        self._driver.set_progress_handler(self._is_over, _STEPS)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        self._driver.set_progress_handler(None, 0)
-        return self.passed and isinstance(error, sqlite3.OperationalError)
-
-    def _is_over(self) -> bool:
-        self.passed = self._clock() > self._end
-        return self.passed

@@ -14,7 +14,7 @@
 /** @typedef {{type: "history", room: string, epoch: string, mode: "latest" | "resumed" | "reset", messages: Message[], seq: number, more: boolean}} HistoryFrame */
 /** @typedef {{type: "message" | "edited" | "deleted" | "reacted" | "pinned", room: string, seq: number, message: Message}} ChangeFrame */
 /** @typedef {{type: "ack", nonce: string, room: string, id: string, seq: number}} AckFrame */
-/** @typedef {{type: "presence", room: string, online: number, users?: string[], joined?: string[], left?: string[]}} PresenceFrame */
+/** @typedef {{type: "presence", room: string, online: number, users?: string[], joined?: string[], left?: string[], partial?: boolean}} PresenceFrame */
 /** @typedef {{type: "typing", room: string, users: string[]}} TypingFrame */
 /** @typedef {{type: "unread", room: string, count: number, mentions: number}} UnreadFrame */
 /** @typedef {{type: "read", room: string, seq: number}} ReadFrame */

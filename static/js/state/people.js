@@ -8,6 +8,7 @@ export class People {
   /** @type {Set<string>} */
   #names = new Set();
   #online = 0;
+  #partial = false;
 
   /** @param {string[]} names */
   constructor(names = []) {
@@ -19,16 +20,22 @@ export class People {
     return this.#online;
   }
 
+  /** Whether it is not known just now who is here by way of other servers. */
+  get partial() {
+    return this.#partial;
+  }
+
   get names() {
     return [...this.#names].sort((a, b) => a.localeCompare(b));
   }
 
   /** @param {PresenceFrame} frame */
-  apply({ online, users, joined = [], left = [] }) {
+  apply({ online, users, joined = [], left = [], partial = false }) {
     if (users !== undefined) this.#names = new Set(users);
     for (const name of joined) this.#names.add(name);
     for (const name of left) this.#names.delete(name);
     this.#online = online;
+    this.#partial = partial;
   }
 }
 

@@ -8,12 +8,11 @@ const NAMED = 3;
 
 export class PeopleList {
   #list = find("#people-list", HTMLElement);
+  #partial = find("#people-partial", HTMLElement);
 
-  /**
-   * @param {string[]} names
-   * @param {number} online
-   */
-  show(names, online) {
+  /** @param {{names: string[], online: number, partial: boolean}} people */
+  show({ names, online, partial }) {
+    this.#partial.hidden = !partial;
     for (const count of document.querySelectorAll("[data-online]")) count.textContent = number(online);
     const known = new Map([...this.#list.children].map((person) => [person.querySelector("bdi")?.textContent, person]));
     this.#list.replaceChildren(...names.map((name) => known.get(name) ?? newPerson(name)));

@@ -50,7 +50,7 @@ export class Showing {
       });
     });
     chat.on("acknowledged", (ack) => timeline.confirm(ack));
-    chat.on("people", (room) => people.show(room.people.names, room.people.online));
+    chat.on("people", (room) => people.show(room.people));
     chat.on("typing", (room) => typing.show(room.typing));
     chat.on("line", (room) => {
       if (room.context !== null) return;
@@ -121,7 +121,7 @@ export class Showing {
     const entries = outbox.list(room.slug);
     if (adopted) timeline.adjoin(room, entries);
     else timeline.show(room, entries);
-    people.show(room.people.names, room.people.online);
+    people.show(room.people);
     typing.show(room.typing);
     look.showEdges(room);
     around.show(room);

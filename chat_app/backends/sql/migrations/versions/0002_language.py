@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from chat_app.backends.sql.migrations.columns import KEY
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -11,4 +13,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Empty for everybody: the browser's language, as before."""
-    op.add_column("accounts", sa.Column("language", sa.String))
+    op.add_column("accounts", sa.Column("language", KEY))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chat_app.backends.sql.migrations.columns import KEY
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -17,21 +19,21 @@ depends_on = None
 
 def upgrade() -> None:
     """Add what rooms have beside their log."""
-    op.add_column("rooms", sa.Column("kind", sa.String, nullable=False, server_default="public"))
+    op.add_column("rooms", sa.Column("kind", KEY, nullable=False, server_default="public"))
     op.add_column("rooms", sa.Column("topic", sa.Text, nullable=False, server_default=""))
     op.add_column("rooms", sa.Column("archived", sa.Boolean, nullable=False, server_default=sa.false()))
-    op.add_column("rooms", sa.Column("posting", sa.String, nullable=False, server_default="everyone"))
-    op.add_column("rooms", sa.Column("direct_key", sa.String))
+    op.add_column("rooms", sa.Column("posting", KEY, nullable=False, server_default="everyone"))
+    op.add_column("rooms", sa.Column("direct_key", KEY))
     op.create_index("uq_rooms_direct_key", "rooms", ["direct_key"], unique=True)
     op.create_table(
         "room_members",
-        sa.Column("room_id", sa.String, sa.ForeignKey("rooms.id"), primary_key=True),
-        sa.Column("account_id", sa.String, sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("room_id", KEY, sa.ForeignKey("rooms.id"), primary_key=True),
+        sa.Column("account_id", KEY, sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("manager", sa.Boolean, nullable=False),
         sa.Column("added_ms", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_room_members_account_id", "room_members", ["account_id"])
-    op.add_column("messages", sa.Column("notice", sa.String))
+    op.add_column("messages", sa.Column("notice", KEY))
     _extend_messages()
     op.execute(
         "INSERT INTO room_members (room_id, account_id, manager, added_ms) "
@@ -40,7 +42,7 @@ def upgrade() -> None:
 
 
 def _extend_messages() -> None:
-    op.add_column("messages", sa.Column("reply_to", sa.String))
+    op.add_column("messages", sa.Column("reply_to", KEY))
     op.add_column("messages", sa.Column("here", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("messages", sa.Column("pinned_ms", sa.BigInteger))
     pinned = sa.text("pinned_ms IS NOT NULL")
@@ -54,22 +56,22 @@ def _extend_messages() -> None:
     op.add_column("mentions", sa.Column("here", sa.Boolean, nullable=False, server_default=sa.false()))
     op.create_table(
         "reactions",
-        sa.Column("message_id", sa.String, sa.ForeignKey("messages.id"), primary_key=True),
-        sa.Column("emoji", sa.String, primary_key=True),
-        sa.Column("account_id", sa.String, sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("message_id", KEY, sa.ForeignKey("messages.id"), primary_key=True),
+        sa.Column("emoji", KEY, primary_key=True),
+        sa.Column("account_id", KEY, sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_reactions_first", "reactions", ["message_id", "emoji", "created_ms", "account_id"])
     op.create_table(
         "message_versions",
-        sa.Column("message_id", sa.String, sa.ForeignKey("messages.id"), primary_key=True),
+        sa.Column("message_id", KEY, sa.ForeignKey("messages.id"), primary_key=True),
         sa.Column("rev", sa.BigInteger, primary_key=True),
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "room_settings",
-        sa.Column("account_id", sa.String, sa.ForeignKey("accounts.id"), primary_key=True),
-        sa.Column("room_id", sa.String, sa.ForeignKey("rooms.id"), primary_key=True),
-        sa.Column("notify", sa.String, nullable=False),
+        sa.Column("account_id", KEY, sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("room_id", KEY, sa.ForeignKey("rooms.id"), primary_key=True),
+        sa.Column("notify", KEY, nullable=False),
     )

@@ -1,5 +1,5 @@
-"""Which messages a search looks at, newest first: the few of an author or a room, those that the index gives,
-or the newest themselves. `search` runs it, and looks at each before it counts as a hit.
+"""Which messages a search looks at in SQLite, newest first: the few of an author or a room, those that the
+index gives, or the newest themselves. `search_sqlite` runs it, and looks at each before it counts as a hit.
 
 Every statement runs along one index and sorts nothing but the few: a test reads their plans.
 """
@@ -7,28 +7,18 @@ Every statement runs along one index and sorts nothing but the few: a test reads
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
 from msgspec import Struct
 
+from chat_app.backends.sql import search_terms
+from chat_app.backends.sql.search_scope import Values, conditions_of
 from chat_app.models import SearchQuery
 
-SCAN_LIMIT = 40_000
-"""Messages looked through without an index: about 60 ms where all of them are CJK."""
-NARROW_LIMIT = 20_000
-"""An author or a room with at most so many messages is looked through without the index, about as long."""
 CLOCK_SLACK_MS = 6 * 3_600_000
 """Rows stand in the order of time, but for a clock that was set anew: by no more than this."""
-PIECE = 3
-PIECES_LIMIT = 40
 END = 2**62
 
-_VISIBLE = (
-    "rooms.kind = 'public' OR EXISTS (SELECT 1 FROM room_members "
-    "WHERE room_members.room_id = rooms.id AND room_members.account_id = :account)"
-)  # rooms.seen_by, for a statement that is written out
 _COLUMNS = "SELECT messages.rowid, messages.id, messages.text FROM"
-Values = dict[str, Any]
 
 
 class Scope(Struct, frozen=True):
@@ -52,39 +42,13 @@ class Plan(Struct, frozen=True):
 
 def scope_of(driver: sqlite3.Connection, query: SearchQuery, account_id: str) -> Scope | None:
     """What may be looked at; None where there is nothing, for nobody has that name or sees such a room."""
-    values: Values = {"account": account_id, "since": query.since_ms, "until": query.until_ms}
-    parts = ["messages.deleted_ms IS NULL", "messages.notice IS NULL"]
-    chosen: list[str] = []
-    if query.author_key is not None:
-        row = driver.execute("SELECT id FROM accounts WHERE name_key = ?", (query.author_key,)).fetchone()
-        if row is None:
-            return None
-        values["author"] = row[0]
-        chosen.append("messages.account_id = :author")
-    if query.room_slug is not None:
-        of_room = f"SELECT id FROM rooms WHERE slug_key = :slug AND ({_VISIBLE})"  # nosec B608 # our own text
-        row = driver.execute(of_room, {"slug": query.room_slug, "account": account_id}).fetchone()
-        if row is None:
-            return None
-        values["room"] = row[0]
-        chosen.append("messages.room_id = :room")
-    else:
-        parts.append(f"messages.room_id IN (SELECT id FROM rooms WHERE {_VISIBLE})")  # nosec B608 # our own text
-    low, high = 0, END
-    if query.since_ms is not None:
-        parts.append("messages.sent_ms >= :since")
-        low = _row_from(driver, query.since_ms - CLOCK_SLACK_MS)
-    if query.until_ms is not None:
-        parts.append("messages.sent_ms < :until")
-        high = _row_from(driver, query.until_ms + CLOCK_SLACK_MS)
-    few = bool(chosen) and _are_few(driver, " AND ".join(chosen), values)
-    return Scope(" AND ".join([*chosen, *parts]), values, low, high, narrow=few)
-
-
-def pieces_of(terms: list[str]) -> list[str]:
-    """What the index is asked for; nothing when every term is too short for it."""
-    found = {term[start : start + PIECE] for term in terms for start in range(len(term) - PIECE + 1)}
-    return sorted(found)[:PIECES_LIMIT]
+    found = conditions_of(lambda asked, values: driver.execute(asked, values).fetchone(), query, account_id)
+    if found is None:
+        return None
+    low = 0 if query.since_ms is None else _row_from(driver, query.since_ms - CLOCK_SLACK_MS)
+    high = END if query.until_ms is None else _row_from(driver, query.until_ms + CLOCK_SLACK_MS)
+    few = bool(found.chosen) and _are_few(driver, " AND ".join(found.chosen), found.values)
+    return Scope(found.text, found.values, low, high, narrow=few)
 
 
 def plan_of(
@@ -97,7 +61,7 @@ def plan_of(
         statement = few_of_author if "author" in values else few_of_room
         return Plan([(statement(scope.conditions), values)], None)
     newest = driver.execute("SELECT max(rowid) FROM messages WHERE rowid < ?", (end,)).fetchone()[0] or 0
-    floor = max(newest - SCAN_LIMIT, scope.low - 1, upto if pieces else 0)
+    floor = max(newest - search_terms.SCAN_LIMIT, scope.low - 1, upto if pieces else 0)
     statements = [(scan(scope.conditions), {**values, "low": floor + 1})] if newest > floor else []
     if not pieces or floor > max(upto, scope.low - 1):
         return Plan(statements, floor + 1 if floor > max(scope.low - 1, 0) else None)
@@ -146,8 +110,9 @@ def _unindexed(conditions: str) -> str:
 
 
 def _are_few(driver: sqlite3.Connection, chosen: str, values: Values) -> bool:
-    some = f"SELECT 1 FROM messages WHERE {chosen} LIMIT {NARROW_LIMIT + 1}"  # nosec B608 # conditions of ours
-    return bool(driver.execute(f"SELECT count(*) FROM ({some})", values).fetchone()[0] <= NARROW_LIMIT)  # nosec B608
+    limit = search_terms.NARROW_LIMIT
+    some = f"SELECT 1 FROM messages WHERE {chosen} LIMIT {limit + 1}"  # nosec B608 # conditions of ours
+    return bool(driver.execute(f"SELECT count(*) FROM ({some})", values).fetchone()[0] <= limit)  # nosec B608
 
 
 def _row_from(driver: sqlite3.Connection, moment_ms: int) -> int:
