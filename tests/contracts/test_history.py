@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import Connection
 
 from chat_app.errors import Busy, ChatError, Forbidden, NotFound
 from chat_app.models import Amend, Committed
@@ -117,6 +118,23 @@ def test_a_bad_post_breaks_no_other_one(place: Place, caplog: pytest.LogCaptureF
     run(place, scenario)
 
 
+def test_a_function_that_waits_beside_a_bad_post_is_called_once(place: Place) -> None:
+    """The transaction of a batch with a bad post may be begun again."""
+
+    async def scenario(store: Store) -> None:
+        calls: list[Connection] = []
+        async with held(store, place):
+            bad, good = store.post_of("nobody", "by an unknown account"), store.post_of("ann", "one")
+            waiting = asyncio.create_task(store.submit(good, bad))
+            called = asyncio.create_task(store.database._writer.write(calls.append))  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        assert seqs(await waiting) == [1]
+        await called
+        assert len(calls) == 1
+
+    run(place, scenario)
+
+
 def test_pages_go_back_from_the_newest(place: Place) -> None:
     async def scenario(store: Store) -> None:
         for number in range(1, 8):
@@ -152,6 +170,33 @@ def test_changes_are_rows_by_rev_in_their_state_now(place: Place) -> None:
         assert (nothing.messages, nothing.seq, nothing.more) == ((), 5, False)
         with pytest.raises(NotFound):
             await store.history.changes("no-room", 0, limit=1)
+
+    run(place, scenario)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 20])
+def test_pages_of_changes_hold_every_message_once_by_rev(place: Place, limit: int) -> None:
+    """Changed ones lie between new ones, before and behind where a page begins."""
+
+    async def scenario(store: Store) -> None:
+        posted = [await store.post("ann", f"text {number}") for number in range(6)]
+        await store.edit(posted[1], "ann", "again")
+        posted.append(await store.post("bob", "between"))
+        await store.delete(posted[6], "bob")
+        await store.edit(posted[4], "ann", "once")
+        await store.edit(posted[1], "ann", "a third time")
+        posted += [await store.post("bob", "last"), await store.post("bob", "really")]
+        now = [await store.history.get(store.lobby.id, message.id) for message in posted]
+        expected = sorted((message.rev, message.id, message.text) for message in now if message)
+        for since in range(14):
+            position, found, more = since, [], True
+            while more:
+                page = await store.history.changes(store.lobby.id, position, limit=limit)
+                found += [(message.rev, message.id, message.text) for message in page.messages]
+                assert len(page.messages) <= limit
+                position, more = page.seq, page.more
+            assert found == [change for change in expected if change[0] > since], since
+            assert position == 13
 
     run(place, scenario)
 
