@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from chat_app.backends.sql.amendments import amend
-from chat_app.backends.sql.direct import driver_of, savepoint
+from chat_app.backends.sql.direct import driver_of, savepoint, translated
 from chat_app.backends.sql.failures import is_conflict, is_storage_failure, kind_of
 from chat_app.backends.sql.management import manage
 from chat_app.backends.sql.pins import pin
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def store_changes(
-    connection: Connection, changes: Sequence[Change], *, hopeful: bool = False
+    connection: Connection, changes: Sequence[Change], hopeful: bool = False
 ) -> list[Committed | ChatError]:
     """Store them in their order; what is refused changes nothing and keeps nothing from the others.
 
@@ -52,9 +52,11 @@ def _store_posts(
     connection: Connection, posts: list[Post], *, hopeful: bool = False
 ) -> list[Committed | ChatError]:
     sqlite = connection.dialect.name == "sqlite"
-    part: AbstractContextManager[Any] = nullcontext()
-    if not hopeful:
-        part = savepoint(driver_of(connection)) if sqlite else connection.begin_nested()
+    part: AbstractContextManager[Any]
+    if sqlite:
+        part = translated() if hopeful else savepoint(driver_of(connection))
+    else:
+        part = nullcontext() if hopeful else connection.begin_nested()
     try:
         with part:
             return (store_posts if sqlite else store_room_posts)(connection, posts)

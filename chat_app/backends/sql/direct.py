@@ -73,20 +73,26 @@ def driver_of(connection: Connection) -> sqlite3.Connection:
 
 @contextmanager
 def savepoint(driver: sqlite3.Connection) -> Iterator[None]:
-    """What fails inside leaves nothing behind; when the database itself fails, the transaction is lost."""
+    """What fails inside leaves nothing behind; when the database itself fails, the transaction is lost.
+
+    SQLite keeps every page as it was before: of 50 posts in 50 rooms storing takes twice as long in one.
+    """
     try:
-        driver.execute("SAVEPOINT direct")
-        yield
-        driver.execute("RELEASE direct")
-    except BaseException as raised:
-        error = _translated(raised) if isinstance(raised, sqlite3.Error) else raised
+        with translated():
+            driver.execute("SAVEPOINT direct")
+            yield
+            driver.execute("RELEASE direct")
+    except BaseException as error:
         if not is_storage_failure(error):
             driver.execute("ROLLBACK TO direct")
             driver.execute("RELEASE direct")
-        if error is raised:
-            raise
-        raise error from raised
+        raise
 
 
-def _translated(error: sqlite3.Error) -> BaseException:
-    return DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True)
+@contextmanager
+def translated() -> Iterator[None]:
+    """What the driver raises inside is raised as SQLAlchemy would."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error

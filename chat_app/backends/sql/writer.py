@@ -41,7 +41,8 @@ _CHECKPOINT_BUSY_MS = 250
 """Readers keep the -wal file; it is tried again rather than that writing waits for them."""
 
 T = TypeVar("T")
-StoreChanges = Callable[[Connection, Sequence[Change]], "list[Committed | ChatError]"]
+StoreChanges = Callable[[Connection, Sequence[Change], bool], "list[Committed | ChatError]"]
+"""Stores changes in the transaction; the third argument says `hopeful`: see `changes.store_changes`."""
 _log = logging.getLogger(__name__)
 
 
@@ -186,10 +187,7 @@ class Writer:
         started = time.perf_counter()
         fatal: str | None = None
         try:
-            connection = self._connection = self._connection or self._engine.connect()
-            with connection.begin():
-                outcomes = self._store(connection, jobs)
-                reach("before-commit")
+            outcomes = self._transact(jobs)
             reach("after-commit")
             self.failed = False
         except SQLAlchemyError as raised:
@@ -214,6 +212,23 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, outcomes, seconds, fatal)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             log_event(_log, "database.results_lost", level=logging.WARNING, jobs=len(jobs))
+
+    def _transact(self, jobs: list[_Job]) -> list[_Outcome]:
+        """Stores them in one transaction. Raises what the database raises when it fails."""
+        connection = self._connection = self._connection or self._engine.connect()
+        if not any(isinstance(job, _CallJob) for job in jobs):  # a function is called once
+            try:
+                return self._in_transaction(connection, jobs, hopeful=True)
+            except Exception as raised:
+                if is_storage_failure(first_failure(raised)):
+                    raise
+        return self._in_transaction(connection, jobs, hopeful=False)
+
+    def _in_transaction(self, connection: Connection, jobs: list[_Job], *, hopeful: bool) -> list[_Outcome]:
+        with connection.begin():
+            outcomes = self._store(connection, jobs, hopeful=hopeful)
+            reach("before-commit")
+        return outcomes
 
     def _erases(self, job: _Job) -> bool:
         return job.erases if isinstance(job, _CallJob) else self._takes_away(job.change)
@@ -244,13 +259,13 @@ class Writer:
             self._queue.put(None)
         return waiting
 
-    def _store(self, connection: Connection, jobs: list[_Job]) -> list[_Outcome]:
+    def _store(self, connection: Connection, jobs: list[_Job], *, hopeful: bool) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         for kind, group in groupby(jobs, type):
             run = list(group)
             if kind is _ChangeJob:
                 changes = [job.change for job in run if isinstance(job, _ChangeJob)]
-                outcomes += zip(run, self._store_changes(connection, changes), strict=True)
+                outcomes += zip(run, self._store_changes(connection, changes, hopeful), strict=True)
             else:
                 outcomes += [(job, _called(connection, job)) for job in run if isinstance(job, _CallJob)]
         return outcomes
