@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select, text, update
 
+from chat_app.backends.sql.direct import driver_of, translated
 from chat_app.backends.sql.schema import search_state
 from chat_app.folding import fold
 from chat_app.models import Message
@@ -16,10 +17,11 @@ CHUNK = 500
 """Messages indexed in one transaction: about 20 ms, in which nothing else is stored."""
 
 _ROWID = text("SELECT rowid FROM messages WHERE id = :id")
-_NEXT = text(
+_NEXT = (
     "SELECT rowid, text, deleted_ms IS NULL AND notice IS NULL FROM messages "
-    "WHERE rowid > :upto ORDER BY rowid LIMIT :limit"
+    "WHERE rowid > ? ORDER BY rowid LIMIT ?"
 )
+_PUT_MANY = "INSERT INTO messages_index (rowid, text) VALUES (?, ?)"
 _PUT = text("INSERT INTO messages_index (rowid, text) VALUES (:rowid, :text)")
 _TAKE = text("INSERT INTO messages_index (messages_index, rowid, text) VALUES ('delete', :rowid, :text)")
 _EMPTY = text("INSERT INTO messages_index (messages_index) VALUES ('delete-all')")
@@ -32,12 +34,12 @@ def indexed_upto(connection: Connection) -> int:
 
 def index_more(connection: Connection) -> bool:
     """Index the next messages, at most `CHUNK`; whether there may be more."""
-    rows = connection.execute(_NEXT, {"upto": indexed_upto(connection), "limit": CHUNK}).all()
-    if not rows:
-        return False
-    found = [{"rowid": rowid, "text": fold(content)} for rowid, content, counts in rows if counts]
-    if found:
-        connection.execute(_PUT, found)
+    upto, driver = indexed_upto(connection), driver_of(connection)
+    with translated():  # SQLAlchemy's way with 500 rows takes as long as indexing them
+        rows = driver.execute(_NEXT, (upto, CHUNK)).fetchall()
+        if not rows:
+            return False
+        driver.executemany(_PUT_MANY, [(rowid, fold(content)) for rowid, content, counts in rows if counts])
     connection.execute(update(search_state).values(upto=rows[-1][0]))
     return len(rows) == CHUNK
 
