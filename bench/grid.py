@@ -18,10 +18,10 @@ from pathlib import Path
 
 from bench import roomlog
 from bench.loader import Counted, Counting, Loaded, Loader
-from bench.process import Server, free_port, tree
+from bench.process import Server, tree
 from bench.servers import PEERS, ROOMLOG, paths
 from tests.faults.client import ORIGIN
-from tests.services import PostgreSQL, Redis
+from tests.services import PostgreSQL, Redis, free_port
 
 OURS = next(peer for peer in PEERS if peer.name == ROOMLOG)
 INFLIGHT = 32

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bench import install, roomlog
 from bench.loader import Loader
-from bench.process import Server, free_port
+from bench.process import Server
+from tests.services import free_port
 
 NODE_WS = "Node ws"
 ROOMLOG = "Roomlog"

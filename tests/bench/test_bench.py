@@ -11,10 +11,11 @@ import pytest
 from bench import figures, loader, report, roomlog
 from bench.figures import Results, Sample
 from bench.loader import Connected, Counted, Counting, LoadFailed
-from bench.process import Server, free_port, tree
+from bench.process import Server, tree
 from bench.scenarios import Durations, fan_out, storm
 from bench.servers import NODE_WS, PEERS, ROOMLOG, Arena, paths
 from tests.__main__ import strict
+from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
 SHORT = Durations(100, 300)

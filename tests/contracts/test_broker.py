@@ -27,7 +27,7 @@ from chat_app.hints import AccountChanged, Changed, Hint, RoomMade
 from chat_app.metrics import BrokerMetrics, Metrics
 from chat_app.models import Committed, Message
 from tests.faults.proxy import Fate, Proxy
-from tests.services import Redis, missing_redis, need
+from tests.services import Redis, free_port, missing_redis, need
 
 QUICK = Intervals(
     reply_seconds=1.0,
@@ -577,7 +577,7 @@ def test_a_unix_socket_and_tls_with_a_password_work(tmp_path: Path) -> None:
         async with client(redis) as administrator:
             await administrator.config_set(
                 "tls-cert-file", str(cert), "tls-key-file", str(tmp_path / "key.pem"), "tls-auth-clients", "no",
-                "tls-port", tls_port := str(free_port_for(redis)),
+                "tls-port", tls_port := str(free_port()),
             )  # fmt: skip
             await administrator.config_set("requirepass", "hunter2")
         ann = stage.node(f"unix://:hunter2@{tmp_path}/redis.sock?db=1")
@@ -622,14 +622,6 @@ def test_a_user_with_the_rights_of_the_operations_page_is_enough(redis: Redis) -
             assert await administrator.acl_log() == []
 
     play(scenario)
-
-
-def free_port_for(redis: Redis) -> int:
-    from tests.services import free_port
-
-    while (port := free_port()) == redis.port:
-        pass
-    return port
 
 
 @pytest.mark.parametrize(

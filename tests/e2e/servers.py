@@ -14,6 +14,7 @@ from chat_app.settings import load
 from tests.conftest import PASSWORD
 from tests.e2e.browser import Browser, Person
 from tests.processes import Server
+from tests.services import free_port
 
 AWAY = (
     r"ERR_CONNECTION_REFUSED",
@@ -25,7 +26,11 @@ AWAY = (
 
 
 async def start(data: Path, *flags: str) -> Server:
-    """Entered already; the loop goes on meanwhile, since what happens in the pages comes over it."""
+    """Entered already; the loop goes on meanwhile, since what happens in the pages comes over it.
+
+    The port stays free for the next one, whose pages look for it there.
+    """
+    flags = flags if "--port" in flags else (*flags, "--port", str(free_port()))
     return await asyncio.to_thread(Server(data, *flags).__enter__)
 
 

@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import random
 import signal
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,10 @@ from tests.faults.checker import Record, Stored
 from tests.faults.client import Member
 from tests.faults.crowd import come_to_rest, gather, judge
 from tests.faults.stage import ROOMS, Running, build
-from tests.services import PostgreSQL
+from tests.services import PostgreSQL, free_port
 
 NODES = 3
 SECRET = "signs the cookies of all nodes alike 0123456789 0123456789"
-PORTS = range(15_000, 32_000)
-"""Below what the system gives to outgoing connections: a node that starts again must find its port free."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +35,6 @@ async def build_template(postgresql: PostgreSQL, folder: Path) -> Template:
     url = postgresql.database()
     scenery = await build(folder, {"DATABASE_URL": url, "CHAT_COOKIE_SECRET": SECRET})
     return Template(url.rpartition("/")[2], scenery.cookies)
-
-
-def fixed_port(chance: random.Random) -> int:
-    """A port that is free now, and that no outgoing connection will take."""
-    while True:
-        port = chance.choice(PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 class Node(Running):
@@ -86,16 +71,14 @@ class Node(Running):
 class Cluster:
     """A `crowd.Scene` of three nodes on one database; `redis_url` may be changed until they start."""
 
-    def __init__(
-        self, template: Template, postgresql: PostgreSQL, redis_url: str, folder: Path, chance: random.Random
-    ) -> None:
+    def __init__(self, template: Template, postgresql: PostgreSQL, redis_url: str, folder: Path) -> None:
         self.postgresql = postgresql
         self.database_url = postgresql.database(template.name)
         self.cookies = template.cookies
         self.redis_url = redis_url
         variables = {"DATABASE_URL": self.database_url, "CHAT_COOKIE_SECRET": SECRET}
         self.nodes = [
-            Node(folder / f"node{number}", template.cookies, dict(variables), fixed_port(chance))
+            Node(folder / f"node{number}", template.cookies, dict(variables), free_port())
             for number in range(NODES)
         ]
         self._turn = itertools.count()

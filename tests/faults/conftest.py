@@ -31,10 +31,8 @@ def template(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -
 
 
 @pytest.fixture
-def cluster(
-    template: Template, postgresql: PostgreSQL, redis: Redis, tmp_path: Path, chance: random.Random
-) -> Iterator[Cluster]:
-    cluster = Cluster(template, postgresql, redis.url, tmp_path, chance)
+def cluster(template: Template, postgresql: PostgreSQL, redis: Redis, tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(template, postgresql, redis.url, tmp_path)
     yield cluster
     cluster.close()
 

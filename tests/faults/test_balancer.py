@@ -20,10 +20,10 @@ import pytest
 from tests.faults.balancer import Balancer, missing_nginx
 from tests.faults.checker import Record
 from tests.faults.client import HOST, ORIGIN, Line
-from tests.faults.cluster import Cluster, fixed_port, judge_all
+from tests.faults.cluster import Cluster, judge_all
 from tests.faults.crowd import BUSY, end_all, gather, write
 from tests.faults.stage import NAMES
-from tests.services import need
+from tests.services import free_port, need
 
 PASSWORD = "correct horse battery"
 WRITERS = 20
@@ -43,9 +43,9 @@ class Answer:
 
 
 @pytest.fixture
-def balancer(cluster: Cluster, chance: random.Random, tmp_path: Path) -> Iterator[Balancer]:
+def balancer(cluster: Cluster, tmp_path: Path) -> Iterator[Balancer]:
     need(missing_nginx())
-    with Balancer(tmp_path / "nginx", fixed_port(chance), [node.port for node in cluster.nodes]) as balancer:
+    with Balancer(tmp_path / "nginx", free_port(), [node.port for node in cluster.nodes]) as balancer:
         yield balancer
 
 
