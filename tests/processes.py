@@ -124,7 +124,7 @@ class Server:
         return self._log.read_text(encoding="utf-8")
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -132,7 +132,7 @@ class Server:
         """Ends the server and returns its exit code."""
         self.process.send_signal(number)
         try:
-            code = self.process.wait(timeout=30)
+            code = self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -90,7 +90,7 @@ def test_a_backup_is_one_snapshot(place: Place, tmp_path: Path, monkeypatch: pyt
 
         def interrupted(connection: Connection, chosen: object) -> object:
             if "FROM messages" in str(chosen) and connection.dialect.name == "postgresql":
-                asyncio.run_coroutine_threadsafe(post(store, "ann", "meanwhile @bob"), loop).result(10)
+                asyncio.run_coroutine_threadsafe(post(store, "ann", "meanwhile @bob"), loop).result(60)
             return stream(connection, chosen)  # type: ignore[arg-type]
 
         monkeypatch.setattr(rows, "stream", interrupted)

@@ -41,7 +41,7 @@ def smoke(server: Server, name: str = "Ada", password: str = PASSWORD, *more: st
 
 
 def status(server: Server, method: str, path: str, **form: str) -> int:
-    connection = http.client.HTTPConnection("localhost", server.port, timeout=10)
+    connection = http.client.HTTPConnection("localhost", server.port, timeout=60)
     with closing(connection):
         body = urllib.parse.urlencode(form)
         headers = {"Origin": server.url, "Content-Type": "application/x-www-form-urlencoded"}

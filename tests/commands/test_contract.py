@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
 
 def sign_in(server: Server, name: str, password: str = PASSWORD) -> str:
     """The Cookie header of a new session; the status where there is none."""
-    with closing(http.client.HTTPConnection("localhost", server.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("localhost", server.port, timeout=60)) as connection:
         form = urllib.parse.urlencode({"name": name, "password": password})
         headers = {"Origin": server.url, "Content-Type": "application/x-www-form-urlencoded"}
         connection.request("POST", "/login", form, headers)
@@ -69,14 +69,14 @@ def opened(sockets: ExitStack, server: Server, cookie: str) -> ClientConnection:
             proxy=None,
         )
     )
-    assert json.loads(connection.recv(10))["type"] == "system"
+    assert json.loads(connection.recv(60))["type"] == "system"
     return connection
 
 
 def close_code(connection: ClientConnection) -> int | None:
     with pytest.raises(ConnectionClosed) as closed:
         while True:
-            connection.recv(10)
+            connection.recv(60)
     return closed.value.rcvd and closed.value.rcvd.code
 
 
@@ -115,12 +115,12 @@ def test_a_role_counts_on_an_open_socket_at_once(server: tuple[Server, Path], so
         opened(sockets, running, sign_in(running, "Di")),
     )
     cy.send(json.dumps({"type": "message", "text": "x", "nonce": "n"}))
-    while (frame := json.loads(cy.recv(10)))["type"] != "ack":
+    while (frame := json.loads(cy.recv(60)))["type"] != "ack":
         pass
 
     def delete() -> str:
         di.send(json.dumps({"type": "delete", "id": frame["id"]}))
-        while (answer := json.loads(di.recv(10)))["type"] not in ("error", "deleted"):
+        while (answer := json.loads(di.recv(60)))["type"] not in ("error", "deleted"):
             pass
         return str(answer.get("code") or answer["type"])
 
@@ -265,7 +265,7 @@ def test_every_limit_at_0_still_serves(tmp_path: Path, sockets: ExitStack) -> No
         client = opened(sockets, running, sign_in(running, "Ada"))
         for number in range(120):
             client.send(json.dumps({"type": "message", "text": "x" * 600, "nonce": str(number)}))
-        while json.loads(client.recv(10)).get("nonce") != "119":
+        while json.loads(client.recv(60)).get("nonce") != "119":
             pass
         client.close()
         assert running.stop() == 0
@@ -291,7 +291,7 @@ def test_a_flag_wins_over_its_variable_and_the_variable_over_the_default(
                 proxy=None,
             )
         )
-        limits = json.loads(client.recv(10))["limits"]
+        limits = json.loads(client.recv(60))["limits"]
         assert limits == {
             "maxMessageLength": 7,
             "rateLimit": 4,

@@ -134,7 +134,7 @@ async def held(store: Store, place: Place) -> AsyncIterator[None]:
 
     def wait(_: Connection) -> None:
         loop.call_soon_threadsafe(inside.set)
-        assert release.wait(10)
+        assert release.wait(60)
 
     writing = asyncio.create_task(store.database._writer.write(wait))  # type: ignore[attr-defined]
     await inside.wait()

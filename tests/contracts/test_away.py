@@ -21,7 +21,7 @@ Result = Committed | ChatError
 
 async def until(server: PostgreSQL, question: str) -> None:
     """Its answer is 1. PostgreSQL tells nobody what its backends do: it has to be asked."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in iter(partial(server.sql, question), "1"):
             await asyncio.sleep(0)
 

@@ -38,7 +38,7 @@ QUICK = Intervals(
     renew_seconds=0.2,
     life_seconds=4.0,
 )
-SECONDS = 60
+SECONDS = 180
 """After that a test that waits fails."""
 
 

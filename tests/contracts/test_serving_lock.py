@@ -138,7 +138,7 @@ def test_a_half_open_line_is_noticed(
 async def queue(other: asyncpg.Connection, server: PostgreSQL) -> "asyncio.Task[str]":
     """It waits for the lock, and gets it before anybody who only tries."""
     waiting = asyncio.create_task(other.execute(f"SELECT pg_advisory_lock({LOCKS}, {SERVING})"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in iter(lambda: server.sql(HOLDERS), "2"):
             await asyncio.sleep(0)
     return waiting

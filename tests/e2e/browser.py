@@ -15,7 +15,7 @@ from playwright.async_api import Browser as Chromium, BrowserContext, Locator, P
 
 from tests.conftest import PASSWORD, Site
 
-WAIT_MS = 10_000
+WAIT_MS = 30_000
 """How long a page may take to show what it should; only a failing test takes so long."""
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 375, "height": 700}

@@ -67,7 +67,7 @@ async def talk(site: Site, ada: Person) -> None:
 
 
 @pytest.mark.settings(registration="open")
-@pytest.mark.gen_test(timeout=120)
+@pytest.mark.gen_test(timeout=360)
 async def test_axe_finds_nothing_on_the_pages_of_who_is_not_signed_in(
     site: Site, browser: Browser, axe: str
 ) -> None:
@@ -94,7 +94,7 @@ async def test_axe_finds_nothing_on_the_pages_of_who_is_not_signed_in(
     await both_themes(visitor, axe)
 
 
-@pytest.mark.gen_test(timeout=120)
+@pytest.mark.gen_test(timeout=360)
 async def test_axe_finds_nothing_on_the_pages_beside_the_rooms(
     site: Site, browser: Browser, axe: str
 ) -> None:
@@ -109,7 +109,7 @@ async def test_axe_finds_nothing_on_the_pages_beside_the_rooms(
 
 
 @pytest.mark.parametrize("size", [None, PHONE], ids=["wide", "phone"])
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=540)
 async def test_axe_finds_nothing_in_a_room_whatever_is_open(
     site: Site, browser: Browser, axe: str, size: Any
 ) -> None:
@@ -156,7 +156,7 @@ async def test_axe_finds_nothing_in_a_room_whatever_is_open(
 
 
 @pytest.mark.settings(rate_limit="1", rate_window_seconds="60")
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_axe_finds_nothing_about_what_waits_and_what_was_refused(
     site: Site, browser: Browser, axe: str
 ) -> None:
@@ -189,7 +189,7 @@ HEARD = """() => {
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_log_reads_out_new_messages_of_others_and_nothing_else(
     site: Site, browser: Browser
 ) -> None:
@@ -218,7 +218,7 @@ async def test_the_log_reads_out_new_messages_of_others_and_nothing_else(
     assert await ada.page.evaluate("() => window.heard") == ["first news", "second news"]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_refusal_is_read_out_and_the_counter_is_not(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     note = ada.page.locator("#composer-note")
@@ -231,7 +231,7 @@ async def test_a_refusal_is_read_out_and_the_counter_is_not(site: Site, browser:
     await expect(note).to_contain_text("Nothing was sent.")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_every_page_has_one_heading_of_the_first_rank_and_one_main_part(
     site: Site, browser: Browser
 ) -> None:
@@ -246,7 +246,7 @@ async def test_every_page_has_one_heading_of_the_first_rank_and_one_main_part(
 # -- motion
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_nothing_moves_for_who_wants_less_motion(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada", viewport=PHONE)
     longest = """() => Math.max(...[...document.querySelectorAll("*")].flatMap((one) => {

@@ -9,7 +9,7 @@ from tests.conftest import Client, Site
 from tests.e2e.browser import Browser, Person
 from tests.e2e.test_rooms import NO_LIMITS, make_room, top_of
 
-pytestmark = [pytest.mark.gen_test(timeout=40), NO_LIMITS]
+pytestmark = [pytest.mark.gen_test(timeout=180), NO_LIMITS]
 
 TO_NEWEST = "To the newest messages"
 

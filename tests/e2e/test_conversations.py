@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from tests.conftest import Site
 from tests.e2e.browser import Browser, Person
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 GONE = r"status of 404"
 NOTIFICATIONS = """

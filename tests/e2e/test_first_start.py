@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from tests.conftest import PASSWORD, Site
 from tests.e2e.browser import Browser
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 
 async def test_the_setup_link_makes_the_owner_who_signs_out_and_in_again(

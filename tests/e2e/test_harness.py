@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from tests.conftest import Site
 from tests.e2e.browser import Browser
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 WRONG = {
     "Content Security Policy": "() => document.body.append(Object.assign(document.createElement('script'), { textContent: '1' }))",
@@ -22,7 +22,7 @@ async def test_whatever_goes_wrong_in_a_page_is_noticed(site: Site, browser: Bro
     assert browser.problems == []
     for pattern, script in WRONG.items():
         await ada.page.evaluate(script)
-        for _ in range(100):
+        for _ in range(600):
             if any(pattern in problem for problem in browser.problems):
                 break
             await ada.page.wait_for_timeout(50)

@@ -36,7 +36,7 @@ async def is_in(person: Person, title: str) -> None:
     await expect(person.composer).to_be_focused()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(
     site: Site, browser: Browser
 ) -> None:
@@ -79,7 +79,7 @@ async def test_the_switcher_finds_a_room_by_parts_of_words_and_goes_there(
     await is_in(ada, "Café")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_what_is_typed_before_the_switcher_is_loaded_counts(site: Site, browser: Browser) -> None:
     await site.account("Owner", "owner")
     await make_room(site, "cafe", "Café")
@@ -104,7 +104,7 @@ async def test_what_is_typed_before_the_switcher_is_loaded_counts(site: Site, br
     await expect(ada.composer).to_have_value("")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_alt_and_arrows_go_to_the_next_unread_room_else_to_the_neighbour(
     site: Site, browser: Browser
 ) -> None:
@@ -124,7 +124,7 @@ async def test_alt_and_arrows_go_to_the_next_unread_room_else_to_the_neighbour(
     await is_in(ada, "Deploys and builds")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_question_mark_shows_all_keys_but_is_one_in_a_text(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     keys = ada.page.get_by_role("dialog", name="Keyboard shortcuts")
@@ -148,7 +148,7 @@ async def test_a_question_mark_shows_all_keys_but_is_one_in_a_text(site: Site, b
     await expect(keys).to_be_hidden()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_every_action_of_a_message_is_reached_by_keys_and_the_focus_stays_near(
     site: Site, browser: Browser
 ) -> None:
@@ -206,7 +206,7 @@ async def test_every_action_of_a_message_is_reached_by_keys_and_the_focus_stays_
     await expect(ada.composer).to_be_focused()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_with_the_mouse_the_field_has_the_focus_again_after_a_deletion(
     site: Site, browser: Browser
 ) -> None:
@@ -219,7 +219,7 @@ async def test_with_the_mouse_the_field_has_the_focus_again_after_a_deletion(
     await expect(ada.composer).to_be_focused()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_escape_closes_what_is_open_one_at_a_time(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada", viewport=PHONE)
     await ada.write("to be changed")
@@ -245,7 +245,7 @@ async def test_escape_closes_what_is_open_one_at_a_time(site: Site, browser: Bro
     await expect(ada.composer).to_be_focused()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_page_can_be_walked_through_with_tab_alone(site: Site, browser: Browser) -> None:
     """Nothing that can be pressed is left out, nothing holds the focus, and it is always seen."""
     ada = await browser.person(site, "Ada")

@@ -11,7 +11,7 @@ from tests.conftest import Site
 from tests.e2e.browser import PHONE, Browser, Person
 from tests.e2e.test_rooms import make_room
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 WIDTHS = (320, 375, 1280)
 LONG = "W" * 24

@@ -40,7 +40,7 @@ async def has_kept(person: Person, *paths: str) -> None:
     )
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_offline_the_room_is_shown_and_what_is_typed_is_sent_once_when_the_network_is_back(
     site: Site, browser: Browser
 ) -> None:
@@ -74,7 +74,7 @@ async def test_offline_the_room_is_shown_and_what_is_typed_is_sent_once_when_the
     assert await ada.stored("outbox") == []
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_a_room_entered_without_its_page_is_kept_as_well_and_renewed_when_one_looks_away(
     site: Site, browser: Browser
 ) -> None:
@@ -99,7 +99,7 @@ async def test_a_room_entered_without_its_page_is_kept_as_well_and_renewed_when_
     )
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_nothing_of_who_signed_out_is_kept_nor_shown_to_the_next(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     await ada.write("between us")
@@ -115,7 +115,7 @@ async def test_nothing_of_who_signed_out_is_kept_nor_shown_to_the_next(site: Sit
         await ada.page.goto("/rooms/lobby")
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_a_session_that_ended_elsewhere_takes_its_pages_along(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     await has_kept(ada, "/rooms/lobby")
@@ -126,7 +126,7 @@ async def test_a_session_that_ended_elsewhere_takes_its_pages_along(site: Site, 
     await has_kept(ada)
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_another_account_in_the_same_browser_finds_nothing_of_the_first(
     site: Site, browser: Browser
 ) -> None:
@@ -144,7 +144,7 @@ async def test_another_account_in_the_same_browser_finds_nothing_of_the_first(
     assert second != first
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_no_other_page_and_no_answer_for_scripts_is_kept(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada", "owner")
     await has_kept(ada, "/rooms/lobby")
@@ -165,7 +165,7 @@ async def test_no_other_page_and_no_answer_for_scripts_is_kept(site: Site, brows
     )
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_a_room_that_is_not_open_any_more_is_not_shown_offline_either(
     site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

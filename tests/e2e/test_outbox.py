@@ -12,7 +12,7 @@ from tests.conftest import Site
 from tests.e2e.browser import Browser, Person
 from tests.e2e.servers import AWAY, accounts, kill, people, start
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 _KEEP_TEXTS = """element => {
   window.keptTexts = [element.textContent];

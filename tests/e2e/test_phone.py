@@ -23,7 +23,7 @@ async def has_no_small_target(person: Person) -> None:
     assert await person.page.evaluate(SMALL, TARGET_PX) == [], person.page.url
 
 
-@pytest.mark.gen_test(timeout=120)
+@pytest.mark.gen_test(timeout=360)
 async def test_every_target_is_44_pixels_high_and_wide(site: Site, browser: Browser) -> None:
     browser.expect(r"status of 404")
     ada = await browser.person(site, "Ada", "owner", **TOUCH)
@@ -58,7 +58,7 @@ async def test_every_target_is_44_pixels_high_and_wide(site: Site, browser: Brow
     await has_no_small_target(visitor)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_with_a_virtual_keyboard_enter_breaks_the_line_and_the_button_sends(
     site: Site, browser: Browser
 ) -> None:
@@ -74,7 +74,7 @@ async def test_with_a_virtual_keyboard_enter_breaks_the_line_and_the_button_send
     await expect(ada.composer).to_be_focused()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_keyboard_that_lies_over_the_page_leaves_the_field_in_view(
     site: Site, browser: Browser
 ) -> None:
@@ -95,7 +95,7 @@ async def test_a_keyboard_that_lies_over_the_page_leaves_the_field_in_view(
 
 
 @pytest.mark.parametrize("width", [320, 375, 430])
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_drawers_dialogs_and_menus_fit(site: Site, browser: Browser, width: int) -> None:
     ada = await browser.person(site, "Ada", **{**TOUCH, "viewport": {"width": width, "height": 640}})
     await ada.draft("a message")

@@ -7,7 +7,7 @@ from tests.conftest import Site
 from tests.core.people_nodes import Network, Node, elsewhere
 from tests.e2e.browser import Browser, Person
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 NO_LIMITS = pytest.mark.settings(
     rate_limit="0", account_rate_limit="0", address_rate_limit="0", frame_rate_limit="0"

@@ -21,7 +21,7 @@ async def lines(person: Person) -> list[str]:
     return found
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_day_lines_are_called_anew_at_midnight_in_the_readers_zone(
     site: Site, browser: Browser
 ) -> None:
@@ -45,7 +45,7 @@ async def test_the_day_lines_are_called_anew_at_midnight_in_the_readers_zone(
     await expect(ada.page.locator(".day-line")).not_to_have_text(re.compile("Yesterday|Today"))
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_messages_of_one_author_group_within_five_minutes(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     kim = await site.join(await site.account("Kim"))
@@ -73,7 +73,7 @@ async def test_messages_of_one_author_group_within_five_minutes(site: Site, brow
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_over_a_thousand_missed_ones_are_counted_by_a_bar_that_loads_them(
     site: Site, browser: Browser
 ) -> None:
@@ -99,7 +99,7 @@ async def test_over_a_thousand_missed_ones_are_counted_by_a_bar_that_loads_them(
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_who_comes_back_to_more_than_a_page_is_told_how_much_lies_before(
     site: Site, browser: Browser
 ) -> None:
@@ -121,7 +121,7 @@ async def test_who_comes_back_to_more_than_a_page_is_told_how_much_lies_before(
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_view_holds_on_an_edit_above_and_when_the_field_grows(site: Site, browser: Browser) -> None:
     kim = await site.join(await site.account("Kim"))
     sent = [await kim.say(f"message {number}") for number in range(100)]
@@ -142,7 +142,7 @@ async def test_the_view_holds_on_an_edit_above_and_when_the_field_grows(site: Si
     await expect(ada.message("message 99")).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_title_the_icon_and_the_apps_badge_tell_of_what_is_unread_and_of_mentions(
     site: Site, browser: Browser
 ) -> None:
@@ -173,7 +173,7 @@ async def test_the_title_the_icon_and_the_apps_badge_tell_of_what_is_unread_and_
     assert await ada.page.evaluate("() => window.badges.at(-1)") == 0
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_ones_own_name_stands_out_live_and_in_the_servers_page(site: Site, browser: Browser) -> None:
     ada = await browser.person(site, "Ada")
     kim = await site.join(await site.account("Kim"))

@@ -14,7 +14,7 @@ LONG_TASK_MS = 50
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_a_full_room_page_with_all_its_files_transfers_under_100_kb_and_from_here_only(
     site: Site, browser: Browser
 ) -> None:
@@ -48,7 +48,7 @@ async def test_a_full_room_page_with_all_its_files_transfers_under_100_kb_and_fr
     print(f"a room with 50 messages: {total} bytes with headers in {len(sizes)} answers, {by_kind}")
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_first_message_is_seen_before_any_script_has_run(site: Site, browser: Browser) -> None:
     await fill(site, 3)
     browser.expect(r"ERR_BLOCKED_BY_CLIENT")
@@ -65,7 +65,7 @@ async def test_the_first_message_is_seen_before_any_script_has_run(site: Site, b
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=240)
+@pytest.mark.gen_test(timeout=720)
 async def test_typing_stays_smooth_in_a_room_with_5000_messages_shown(site: Site, browser: Browser) -> None:
     """Counted is what the page itself does for a letter, as tasks of the browser that last long enough to be felt."""
     await fill(site, 1000)

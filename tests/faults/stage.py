@@ -112,7 +112,7 @@ class Running:
     async def ended(self) -> int:
         """Waits until the server has ended by itself; its exit code."""
         assert self.server is not None
-        code = await asyncio.to_thread(self.server.process.wait, 60)
+        code = await asyncio.to_thread(self.server.process.wait, 300)
         assert self.server.process.stdout is not None
         self.server.process.stdout.close()
         return code
@@ -132,7 +132,7 @@ class Running:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", headers={"Host": HOST, "Cookie": self.cookies[0]}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read().decode()
         return json.loads(text) if text.startswith("{") else text
 

@@ -40,7 +40,7 @@ def test_a_full_disk_ends_the_server_with_one_line_and_loses_nothing_acknowledge
         await come_to_rest(stage, members)
         await judge(stage, record, members, excused=BUSY)
 
-    asyncio.run(asyncio.wait_for(scenario(), 90))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_a_database_that_another_process_holds_is_answered_busy_and_then_everything_is_stored_once(
@@ -71,7 +71,7 @@ def test_a_database_that_another_process_holds_is_answered_busy_and_then_everyth
             assert set(member.errors) == {"busy"}
         await judge(stage, record, [*members, *late], excused=BUSY)
 
-    asyncio.run(asyncio.wait_for(scenario(), 90))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_a_wal_without_its_tail_still_has_what_was_synced_before(
@@ -111,7 +111,7 @@ def test_a_wal_without_its_tail_still_has_what_was_synced_before(
             kept = max(seq for size, seq in sizes if size <= offset)
             await _intact(copy, kept, record)
 
-    asyncio.run(asyncio.wait_for(scenario(), 120))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 async def _intact(data: Path, kept: int, record: Record) -> None:

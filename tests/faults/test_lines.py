@@ -35,7 +35,7 @@ def test_lines_that_end_in_mid_frame_fall_silent_or_half_open_leave_no_hole_and_
             await judge(stage, record, members)
             print(f"{proxy.lines} lines, {proxy.cuts} of them cut, {len(record.acks)} messages acknowledged")
 
-    asyncio.run(asyncio.wait_for(scenario(), 150))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_everybody_thrown_out_every_200_ms_misses_nothing(
@@ -60,7 +60,7 @@ def test_everybody_thrown_out_every_200_ms_misses_nothing(
             await judge(stage, record, members)
             print(f"{times} times, {len(record.acks)} messages acknowledged")
 
-    asyncio.run(asyncio.wait_for(scenario(), 150))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_a_line_dead_only_towards_the_client_is_noticed_by_both_sides(
@@ -87,4 +87,4 @@ def test_a_line_dead_only_towards_the_client_is_noticed_by_both_sides(
                 await asyncio.sleep(0.1)
             await judge(stage, record, [member])
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 600))

@@ -45,7 +45,7 @@ def test_nodes_killed_again_and_again_under_twenty_writers_keep_the_promise(
         await end_all(writing)
         await judge_all(cluster, record, chance, members)
 
-    asyncio.run(asyncio.wait_for(scenario(), 7_200 if long else 300))
+    asyncio.run(asyncio.wait_for(scenario(), 7_200 if long else 600))
     moves = sum(tape.lines for tape in record.tapes) - len(record.tapes)
     print(f"{kills} kills survived, {moves} reconnects; {len(record.texts)} messages typed, "
           f"{len(record.acks)} acknowledged, none lost or doubled")  # fmt: skip
@@ -79,7 +79,7 @@ def test_a_node_dying_between_two_steps_leaves_one_row_for_a_nonce_on_all_nodes(
             await node.serve()
         await judge_all(cluster, record, chance, members, excused=RESTARTING)  # 503 by who stops in order
 
-    asyncio.run(asyncio.wait_for(scenario(), 1_200 if long else 300))
+    asyncio.run(asyncio.wait_for(scenario(), 1_200 if long else 600))
     print(f"{len(record.acks)} messages acknowledged")
 
 
@@ -113,7 +113,7 @@ def test_lines_to_all_nodes_that_break_or_fall_silent_leave_no_hole_and_no_dupli
             await judge_all(cluster, record, chance, members)
             print(f"{proxy.lines} lines, {proxy.cuts} of them cut, {len(record.acks)} messages acknowledged")
 
-    asyncio.run(asyncio.wait_for(scenario(), seconds + 300))
+    asyncio.run(asyncio.wait_for(scenario(), seconds + 600))
 
 
 def test_everybody_thrown_out_every_200_ms_and_landing_on_another_node_misses_nothing(
@@ -138,7 +138,7 @@ def test_everybody_thrown_out_every_200_ms_and_landing_on_another_node_misses_no
             await judge_all(cluster, record, chance, members)
             print(f"{times} times, {len(record.acks)} messages acknowledged")
 
-    asyncio.run(asyncio.wait_for(scenario(), times * 0.5 + 300))
+    asyncio.run(asyncio.wait_for(scenario(), times * 0.5 + 600))
 
 
 def test_the_clients_of_a_node_that_restarts_are_back_on_the_others_and_resumed(
@@ -170,7 +170,7 @@ def test_the_clients_of_a_node_that_restarts_are_back_on_the_others_and_resumed(
         await judge_all(cluster, record, chance, members, excused=RESTARTING)
         print(f"{len(moved)} of {count} clients resumed elsewhere {took:.1f} s after their node had ended")
 
-    asyncio.run(asyncio.wait_for(scenario(), 300))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_two_nodes_that_race_in_one_room_number_without_a_hole_and_store_a_nonce_once(
@@ -208,4 +208,4 @@ def test_two_nodes_that_race_in_one_room_number_without_a_hole_and_store_a_nonce
         assert cluster.heads()[ROOMS[1]] == rounds
         print(f"{len(record.acks)} messages, {rounds} of them sent to two nodes at once")
 
-    asyncio.run(asyncio.wait_for(scenario(), 1_200 if long else 300))
+    asyncio.run(asyncio.wait_for(scenario(), 1_200 if long else 600))

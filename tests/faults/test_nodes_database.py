@@ -45,4 +45,4 @@ def test_backends_that_end_in_mid_commit_and_a_restart_of_the_database_store_eve
         await judge_all(cluster, record, chance, members, excused=RESTARTING)
         print(f"{ended} backends ended; {unknown} outcomes unknown, {len(record.acks)} messages acknowledged")
 
-    asyncio.run(asyncio.wait_for(scenario(), 900 if long else 300))
+    asyncio.run(asyncio.wait_for(scenario(), 900 if long else 600))

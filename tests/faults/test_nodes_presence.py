@@ -106,4 +106,4 @@ def test_who_was_on_a_node_that_dies_or_stands_still_is_gone_within_twenty_secon
         async with AsyncExitStack() as stack:
             await scenario(stack)
 
-    asyncio.run(asyncio.wait_for(run(), 300))
+    asyncio.run(asyncio.wait_for(run(), 600))

@@ -66,7 +66,7 @@ def test_a_redis_that_dies_stands_still_or_swallows_delays_nobody_and_loses_noth
             await judge_all(cluster, record, chance, [*members, *pair])
             print(f"{len(record.acks)} messages acknowledged")
 
-    asyncio.run(asyncio.wait_for(scenario(), 900 if long else 300))
+    asyncio.run(asyncio.wait_for(scenario(), 900 if long else 600))
 
 
 async def brokers(cluster: Cluster, *, up: bool) -> None:

@@ -28,7 +28,7 @@ def lives(pid: int) -> bool:
 
 
 async def until_gone(*pids: int) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while any(map(lives, pids)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -92,7 +92,7 @@ def test_a_process_that_is_killed_comes_back_and_loses_nothing(
         assert len(children_of(together.pid)) == COUNT
         await judge(together, record, members, excused=BUSY)
 
-    asyncio.run(asyncio.wait_for(scenario(), 120))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_a_rolling_restart_under_load_refuses_no_reconnect_and_loses_nothing(
@@ -132,7 +132,7 @@ def test_a_rolling_restart_under_load_refuses_no_reconnect_and_loses_nothing(
         await judge(together, record, members, excused=BUSY)
         assert await together.stop() == 0
 
-    asyncio.run(asyncio.wait_for(scenario(), 240))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_the_end_answers_all_that_was_taken(together: Together, chance: random.Random) -> None:
@@ -156,7 +156,7 @@ def test_the_end_answers_all_that_was_taken(together: Together, chance: random.R
         await come_to_rest(together, members)
         await judge(together, record, members, excused=RESTARTING)
 
-    asyncio.run(asyncio.wait_for(scenario(), 120))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_processes_end_when_their_supervisor_is_killed(together: Together) -> None:
@@ -168,4 +168,4 @@ def test_processes_end_when_their_supervisor_is_killed(together: Together) -> No
         await together.begin()  # nothing is in the way
         assert await together.stop() == 0
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 600))

@@ -63,7 +63,7 @@ def test_a_drain_answers_all_it_took_of_thousands_in_flight(stage: Stage, chance
         await come_to_rest(stage, members)
         await judge(stage, record, members, excused=RESTARTING)
 
-    asyncio.run(asyncio.wait_for(scenario(), 120))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_while_it_drains_it_is_not_ready_and_takes_nobody_in(stage: Stage) -> None:
@@ -86,7 +86,7 @@ def test_while_it_drains_it_is_not_ready_and_takes_nobody_in(stage: Stage) -> No
         assert await stage.ended() == 0
         line.abort()
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 async def _status(stage: Stage) -> int:
@@ -118,7 +118,7 @@ def test_a_drain_while_the_database_is_held_by_another_ends_in_time(
         await come_to_rest(stage, members)
         await judge(stage, record, members, excused=RESTARTING)
 
-    asyncio.run(asyncio.wait_for(scenario(), 120))
+    asyncio.run(asyncio.wait_for(scenario(), 600))
 
 
 def test_everybody_is_back_and_resumed_within_ten_seconds_of_a_restart(
@@ -157,4 +157,4 @@ def test_everybody_is_back_and_resumed_within_ten_seconds_of_a_restart(
             f"{count} clients resumed {took:.1f} s after the start for {cost:.1f} s of the server's processor, tries in half seconds: {sorted(after.items())}"
         )
 
-    asyncio.run(asyncio.wait_for(scenario(), 240))
+    asyncio.run(asyncio.wait_for(scenario(), 600))

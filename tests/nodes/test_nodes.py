@@ -25,7 +25,7 @@ async def messages(client: Client, count: int) -> list[dict[str, Any]]:
         assert await client.receive() is not None, client.connection.close_code
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_messages_of_all_nodes_come_in_the_same_order_on_each(installation: Installation) -> None:
     sites = await installation.start(3)
     cookie = await sites[0].account("ann")
@@ -45,7 +45,7 @@ async def test_messages_of_all_nodes_come_in_the_same_order_on_each(installation
         assert own == [f"{number}.{count}" for count in range(10)]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_an_edit_and_a_reaction_elsewhere_are_seen(installation: Installation) -> None:
     here, there = await installation.start(2)
     cookie = await here.account("ann")
@@ -59,7 +59,7 @@ async def test_an_edit_and_a_reaction_elsewhere_are_seen(installation: Installat
     assert (await writer.until("reacted"))["message"]["reactions"][0]["emoji"] == "👍"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_who_is_removed_on_one_node_loses_the_room_on_another(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann, bob = await here.account("ann"), await here.account("bob")
@@ -83,7 +83,7 @@ async def test_who_is_removed_on_one_node_loses_the_room_on_another(installation
     assert (await there.get("/rooms/team", cookie=bob)).code == 404
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_session_that_ends_on_one_node_closes_its_sockets_on_another(
     installation: Installation,
 ) -> None:
@@ -97,7 +97,7 @@ async def test_a_session_that_ends_on_one_node_closes_its_sockets_on_another(
     assert (await there.get("/rooms/lobby", cookie=cookie)).code == 303
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_disabled_account_and_another_name_count_on_every_node(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann, bob = await here.account("ann"), await here.account("bob")
@@ -111,7 +111,7 @@ async def test_a_disabled_account_and_another_name_count_on_every_node(installat
     assert await writer.closed() == 4403
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_people_and_typing_of_other_nodes_are_shown(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann, bob = await here.account("ann"), await here.account("bob")
@@ -125,7 +125,7 @@ async def test_people_and_typing_of_other_nodes_are_shown(installation: Installa
     assert (await watcher.until("presence", left=["bob"]))["online"] == 1
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_unread_counts_and_read_positions_follow(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann, bob = await here.account("ann"), await here.account("bob")
@@ -140,7 +140,7 @@ async def test_unread_counts_and_read_positions_follow(installation: Installatio
     assert (await reader.until("read", room="ops"))["seq"] == ack["seq"]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_room_made_on_one_node_is_there_on_another_at_once(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann = await here.account("ann")
@@ -154,7 +154,7 @@ async def test_a_room_made_on_one_node_is_there_on_another_at_once(installation:
     assert (await reader.until("message"))["message"]["text"] == "hello"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_everything_arrives_without_redis_and_quickly_again_after_it(
     installation: Installation,
 ) -> None:
@@ -182,7 +182,7 @@ async def test_everything_arrives_without_redis_and_quickly_again_after_it(
     assert json.loads((await there.get("/readyz")).body) == {"ok": True, "redis": "up"}
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_node_starts_without_redis_and_finds_it_later(installation: Installation) -> None:
     (here,) = await installation.start(1)
     installation.redis.stop()

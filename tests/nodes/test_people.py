@@ -8,7 +8,7 @@ from tests.conftest import PASSWORD, cookie_of
 from tests.nodes.conftest import Installation
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_who_comes_back_on_another_node_after_a_drain_never_left(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann, bob, kim = [await here.account(name) for name in ("ann", "bob", "kim")]
@@ -24,7 +24,7 @@ async def test_who_comes_back_on_another_node_after_a_drain_never_left(installat
     assert (await again.say("here"))["type"] == "ack"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_while_redis_is_away_the_list_is_partial_and_says_so(installation: Installation) -> None:
     here, there = await installation.start(2)
     ann, bob = await here.account("ann"), await here.account("bob")
@@ -44,7 +44,7 @@ async def test_while_redis_is_away_the_list_is_partial_and_says_so(installation:
     assert b'id="people-partial" hidden>' in (await here.get("/rooms/lobby", cookie=ann)).body
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_guesses_at_a_password_count_over_all_nodes(installation: Installation) -> None:
     sites = await installation.start(2)
     await sites[0].account("ann")
@@ -56,7 +56,7 @@ async def test_guesses_at_a_password_count_over_all_nodes(installation: Installa
     assert (await sites[1].post("/login", {"name": "ann", "password": PASSWORD})).code == 429
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_with_a_new_role_the_token_before_opens_on_the_other_node_as_well(
     installation: Installation,
 ) -> None:

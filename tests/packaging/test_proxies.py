@@ -162,7 +162,7 @@ def proxied(request: pytest.FixtureRequest, place: Place) -> Iterator[Place]:
 def get(place: Place, path: str) -> int:
     """The status; 0 where nobody answers."""
     try:
-        with urllib.request.urlopen(place.origin + path, timeout=5, context=trusting(place)) as answer:
+        with urllib.request.urlopen(place.origin + path, timeout=60, context=trusting(place)) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -178,7 +178,7 @@ def sign_in(place: Place) -> str:
     """From an address that is no proxy's; the cookie it is answered with."""
     with closing(
         http.client.HTTPSConnection(
-            "localhost", place.secure, timeout=10, source_address=(CLIENT, 0), context=trusting(place)
+            "localhost", place.secure, timeout=60, source_address=(CLIENT, 0), context=trusting(place)
         )
     ) as line:
         form = urllib.parse.urlencode({"name": "ada", "password": PASSWORD})

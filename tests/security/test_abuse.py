@@ -163,7 +163,7 @@ async def test_deadlines_are_the_documented_ones(site: Site) -> None:
 
 
 @pytest.mark.settings(rate_limit="0", account_rate_limit="0", address_rate_limit="0", frame_rate_limit="0")
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_slow_reader_is_closed_with_4408_and_delays_nobody(site: Site) -> None:
     masa = await site.join(await site.account("Masa"))
     stalled = await RawSocket.open(site, await site.account("Stalled"))
@@ -208,7 +208,7 @@ def test_with_the_descriptors_taken_healthz_answers_and_sockets_are_refused(tmp_
         assert cookie.startswith("session=")
         idle = []
         for _ in range(400):  # connections that ask for nothing: each new one takes the place of the oldest
-            line = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
             line.sendall(b"GET / HTTP/1.1\r\n")
             idle.append(line)
         assert json.loads(server.get("/healthz"))["ok"] is True

@@ -146,7 +146,7 @@ def test_every_action_is_tried_here_or_in_the_table_of_rooms() -> None:
 
 @ANY_NUMBER
 @pytest.mark.parametrize(("kind", "role"), list(product(KINDS, ROLES)))
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_each_role_may_what_the_table_says(site: Site, kind: str, role: Role) -> None:
     await check(await make_actor(site, role, kind), role, "from the start")
 
@@ -156,7 +156,7 @@ async def test_each_role_may_what_the_table_says(site: Site, kind: str, role: Ro
     ("before", "after"),
     [("owner", "member"), ("admin", "moderator"), ("moderator", "member"), ("member", "owner")],
 )
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_another_role_counts_on_open_connections_before_the_next_frame(
     site: Site, before: Role, after: Role
 ) -> None:
@@ -228,7 +228,7 @@ async def test_a_room_that_is_not_there_is_the_same_by_every_way(site: Site) -> 
         assert (await site.get(path, cookie=cookie)).code in (404, 405), path
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_one_invitation_for_one_lets_one_in_of_fifty(site: Site) -> None:
     cheap_hashes(site)
     path = await invitation(site, await site.account("Olga", "owner"), uses="1")

@@ -27,7 +27,7 @@ def posts(account: str, code: str, token: str) -> Iterator[str]:
             yield re.sub(r"\(\[.*?\)", real.get(first, "x"), pattern)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_every_form_refuses_other_sites_before_it_does_anything(site: Site) -> None:
     owner = await site.account("Olga", "owner")
     join = await invitation(site, owner)

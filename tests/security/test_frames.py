@@ -56,7 +56,7 @@ FAILING = [
 ]  # fmt: skip
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_what_fails_a_connection_has_its_code_and_harms_no_neighbour(site: Site) -> None:
     neighbour, cookie = await site.join(await site.account("Kim")), await site.account("Masa")
     for data, code in FAILING:

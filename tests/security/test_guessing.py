@@ -49,7 +49,7 @@ async def test_wrong_and_unknown_are_answered_alike(site: Site) -> None:
 
 
 @PROXY
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_unknown_and_known_names_take_as_long(site: Site) -> None:
     """Medians of 50 each, in turn. A name that is not hashed would be quicker by far more than the noise."""
     hasher = cheap_hashes(site, kib=16_384)
@@ -106,7 +106,7 @@ async def test_an_address_of_ipv6_guesses_as_its_64(site: Site) -> None:
 
 
 @PROXY
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_guesses_from_everywhere_do_not_lock_a_known_device_out(site: Site) -> None:
     cheap_hashes(site)
     device = await known_device(site, await site.account("Masa"))

@@ -72,7 +72,7 @@ BAD: list[tuple[str, set[str | None]]] = [
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_bad_event_has_its_code_and_the_connection_goes_on(site: Site) -> None:
     socket = await RawSocket.open(site, await site.account("Masa"))
     await socket.until("presence")

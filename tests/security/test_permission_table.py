@@ -157,7 +157,7 @@ def expected(actor: Account, action: Action, standing: Standing) -> str:
 
 @NO_LIMITS
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.gen_test(timeout=20)
+@pytest.mark.gen_test(timeout=180)
 async def test_what_a_role_may_do_in_a_kind_of_room_is_what_happens(site: Site, role: Role) -> None:
     cookies = {name: await site.account(name) for name in ("maker", "other", "third")}
     cookies["actor"] = await site.account("actor", role)

@@ -40,7 +40,7 @@ async def nowhere(site: Site, cookie: str, others: list[Client]) -> None:
 
 
 @pytest.mark.parametrize("how", ["delete", "edit"])
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_deleted_or_rewritten_text_is_nowhere_a_moment_later(site: Site, how: str) -> None:
     cookie = await site.account("Masa")
     masa = await site.join(cookie)
@@ -56,7 +56,7 @@ async def test_a_deleted_or_rewritten_text_is_nowhere_a_moment_later(site: Site,
     await nowhere(site, cookie, [watcher])
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_reader_that_holds_the_wal_delays_the_forgetting_and_does_not_prevent_it(site: Site) -> None:
     masa = await site.join(await site.account("Masa"))
     first = await masa.say(CANARY)
@@ -71,7 +71,7 @@ async def test_a_reader_that_holds_the_wal_delays_the_forgetting_and_does_not_pr
     await forgotten(site, CANARY)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_busy_writer_forgets_in_time_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FORGET_SECONDS", 0.2)
     monkeypatch.setattr(writer, "QUIET_SECONDS", 3_600.0)
@@ -84,7 +84,7 @@ async def test_a_busy_writer_forgets_in_time_too(site: Site, monkeypatch: pytest
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_backup_after_the_deletion_holds_nothing_of_it(site: Site) -> None:
     masa = await site.join(await site.account("Masa"))
     first = await masa.say(CANARY)

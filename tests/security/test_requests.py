@@ -198,7 +198,7 @@ async def every_page(site: Site, owner: str) -> list[tuple[str, type[BaseHandler
     return paths
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_every_answer_has_the_security_headers_and_no_version(site: Site) -> None:
     owner = await site.account("Olga", "owner")
     pages = await every_page(site, owner)

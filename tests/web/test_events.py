@@ -207,7 +207,7 @@ async def test_the_same_nonce_at_once_on_two_connections_is_stored_once(site: Si
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=40)
+@pytest.mark.gen_test(timeout=180)
 async def test_each_position_has_its_mode(site: Site) -> None:
     cookie = await site.account("Masa")
     masa = await site.join(cookie)

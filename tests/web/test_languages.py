@@ -325,7 +325,7 @@ def chromium(io_loop: IOLoop) -> Iterator[Browser]:
     io_loop.run_sync(playwright.stop)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 @pytest.mark.settings(max_message_length="20", rate_limit="2", rate_window_seconds="60")
 async def test_scripts_speak_the_language_of_the_page(site: Site, chromium: Browser) -> None:
     name, _, value = (await site.account("Masa")).partition("=")
@@ -361,7 +361,7 @@ async def test_scripts_speak_the_language_of_the_page(site: Site, chromium: Brow
     await context.close()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 @pytest.mark.parametrize("language", [ENGLISH, "de", "ja"])
 async def test_no_page_is_wider_than_a_small_phone(site: Site, chromium: Browser, language: str) -> None:
     name, _, value = (await site.account("Masa", "owner")).partition("=")

@@ -277,7 +277,7 @@ async def open_raw(site: Site, cookie: str) -> tuple[asyncio.StreamReader, async
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_what_the_system_holds_for_a_reader_that_does_not_read_is_bounded(site: Site) -> None:
     """Left alone it takes up to 4 MiB for each (tcp_wmem), which nobody counts as the server's."""
     client = await site.join(await site.account("Masa"))
@@ -322,7 +322,7 @@ async def test_a_drain_with_a_busy_writer_still_closes_with_1012(
 
 
 @NO_LIMITS
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=180)
 async def test_twenty_writers_and_twenty_readers_see_the_same_log(site: Site) -> None:
     clients: list[Client] = []
     for n in range(20):

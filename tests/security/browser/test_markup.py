@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.conftest import Site
 from tests.e2e.browser import Browser, Person
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 
 HOSTILE = [
