@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from playwright.async_api import Browser as Chromium, BrowserContext, Locator, Page, Request, WebError, expect
@@ -19,6 +20,12 @@ WAIT_MS = 30_000
 """How long a page may take to show what it should; only a failing test takes so long."""
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 375, "height": 700}
+
+
+def noon() -> str:
+    """A zone in which it is about noon: no day ends there while a test runs."""
+    ahead = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"  # POSIX counts the hours to the west
 
 
 class Browser:
@@ -32,7 +39,9 @@ class Browser:
 
     async def visitor(self, url: str, **options: Any) -> Person:
         """Somebody who is not signed in, with a page that is still empty; `options` are the context's."""
-        context = await self._chromium.new_context(base_url=url, **{"viewport": WIDE, **options})
+        context = await self._chromium.new_context(
+            base_url=url, **{"viewport": WIDE, "timezone_id": noon(), **options}
+        )
         self._contexts.append(context)
         context.set_default_timeout(WAIT_MS)
         context.on("console", lambda message: self._note(message.type, message.text))

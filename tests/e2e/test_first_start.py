@@ -43,6 +43,7 @@ async def test_an_unknown_name_gets_the_same_message_as_a_wrong_password(
         visitor = await browser.visitor(site.url)
         await visitor.open("/login")
         await visitor.sign_in(name, "not the password")
+        await expect(visitor.page.get_by_role("alert")).to_be_visible()
         told.append(await visitor.page.get_by_role("alert").all_inner_texts())
     assert told[0] == told[1]
     assert len(told[0]) == 1

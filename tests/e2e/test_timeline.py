@@ -28,8 +28,8 @@ async def test_the_day_lines_are_called_anew_at_midnight_in_the_readers_zone(
     """Tokyo's next day begins at 15:00 UTC; the page's clock is set a minute before it."""
     kim = await browser.person(site, "Kim")
     await kim.write("in the evening")
-    await kim.sees("in the evening")
-    now = datetime.now(UTC)
+    row = await kim.sees("in the evening")
+    now = datetime.fromisoformat(await row.get_attribute("data-sent-at") or "").astimezone(UTC)
     midnight = now.replace(hour=15, minute=0, second=0, microsecond=0) + timedelta(days=now.hour >= 15)
     ada = await browser.visitor(site.url, timezone_id="Asia/Tokyo")
     name, _, value = (await site.account("Ada")).partition("=")

@@ -44,6 +44,14 @@ async def raw(site: Site, request: bytes) -> bytes:
         await writer.wait_closed()
 
 
+async def said_nothing(site: Site, request: bytes) -> bool:
+    """Whether the server only hung up; with a reset where it left a part of the request unread."""
+    try:
+        return await raw(site, request) == b""
+    except ConnectionResetError:
+        return True
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -146,7 +154,7 @@ async def test_too_many_cookies_are_refused_with_a_page_and_do_not_open_a_socket
     assert (await site.get("/chat", cookie=large, Origin=site.url)).code == 431
     assert (await site.get("/session", cookie=large)).headers["Content-Type"] == "application/json"
     head = f"GET / HTTP/1.1\r\nHost: localhost:{site.app.port}\r\nCookie: x={'x' * (48 * 1024)}\r\n\r\n"
-    assert await raw(site, head.encode()) == b""
+    assert await said_nothing(site, head.encode())
 
 
 @pytest.mark.gen_test

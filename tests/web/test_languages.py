@@ -18,6 +18,7 @@ from chat_app.web.languages import ENGLISH, Language, Languages
 from chat_app.web.templates import PageLoader, folder
 from tests.__main__ import strict
 from tests.conftest import PASSWORD, Site, cookie_of
+from tests.e2e.browser import WAIT_MS, noon
 
 OPEN = pytest.mark.settings(registration="open")
 
@@ -317,6 +318,7 @@ def chromium(io_loop: IOLoop) -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         (pytest.fail if strict() else pytest.skip)("Chromium is needed: sudo apt-get install -y chromium")
+    expect.set_options(timeout=WAIT_MS)
     playwright = io_loop.run_sync(async_playwright().start)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     chromium = io_loop.run_sync(lambda: playwright.chromium.launch(executable_path=path, args=sandbox))
@@ -330,7 +332,7 @@ def chromium(io_loop: IOLoop) -> Iterator[Browser]:
 async def test_scripts_speak_the_language_of_the_page(site: Site, chromium: Browser) -> None:
     name, _, value = (await site.account("Masa")).partition("=")
     bob = await site.join(await site.account("Bob"))
-    context = await chromium.new_context(locale="de-DE")
+    context = await chromium.new_context(locale="de-DE", timezone_id=noon())
     await context.add_cookies([{"name": name, "value": value, "url": site.url}])
     page, problems = await context.new_page(), []
     page.on(
