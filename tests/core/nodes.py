@@ -6,6 +6,7 @@ judges.
 import asyncio
 import itertools
 import json
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -34,7 +35,8 @@ from tests.faults.checker import Record, Stored, Tape, problems
 from .fakes import FakeSink
 from .test_room_machine import whole_frames
 
-TURNS = 4_000
+WAIT_SECONDS = 60.0
+"""Only a failing test waits so long."""
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Hint)  # type: ignore[arg-type]
 
 
@@ -290,11 +292,11 @@ class World:
         return member
 
     async def until(self, condition: Callable[[], bool], what: str = "") -> None:
-        for _ in range(TURNS):
-            if condition():
-                return
+        ends = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            if time.monotonic() > ends:
+                raise AssertionError(f"never came: {what or condition}")
             await asyncio.sleep(0.0005)
-        raise AssertionError(f"never came: {what or condition}")
 
     async def stored(self) -> None:
         """Everything that was queued is committed, and told to who queued it."""

@@ -17,6 +17,7 @@ from chat_app.models import Account, Committed, Member, Message, Pin, React, Rea
 from chat_app.protocol import PinEvent, ReactEvent, UnpinEvent
 
 from .fakes import INFO, FakeSink, MemoryHistory, View, connect
+from .people_nodes import ClockLoop
 from .test_rooms import flushed, settle
 
 
@@ -34,7 +35,8 @@ def run(
         room.people.close()
         await tasks.close()
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=ClockLoop) as runner:
+        runner.run(main())
 
 
 def person(name: str, role: Role = "member") -> Account:

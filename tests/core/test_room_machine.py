@@ -29,6 +29,7 @@ from chat_app.errors import Busy
 from chat_app.models import Committed, Page
 
 from .fakes import INFO, FakeSink, MemoryHistory, connect
+from .people_nodes import ClockLoop
 
 LIMITS = {
     "RING_ENTRIES": 6, "RING_LIMIT_BYTES": 3_000, "RESUME_LIMIT": 12, "PAGE_MESSAGES": 3, "WRITE_LIMIT_BYTES": 700,
@@ -150,7 +151,7 @@ class RoomMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
+        self.loop = ClockLoop()
         self.store = LateHistory()
         self.errors: list[BaseException] = []
         self.committed: deque[Committed] = deque()

@@ -14,6 +14,7 @@ from chat_app.core.rooms import Room, Tasks, follow, unfollow
 from chat_app.models import Account, Page
 
 from .fakes import INFO, FakeSink, MemoryHistory, View, connect
+from .people_nodes import ClockLoop
 
 
 def run(
@@ -29,7 +30,8 @@ def run(
         room.people.close()
         await tasks.close()
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=ClockLoop) as runner:
+        runner.run(main())
 
 
 class SlowHistory(MemoryHistory):
