@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
@@ -20,9 +21,16 @@ from chat_app.app import App, open_app
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load
 from chat_app.web.server import DEADLINES, Deadlines
+from tests.packages import strict
 from tests.services import PostgreSQL, Redis, missing_postgresql, missing_redis, need
 
 PASSWORD = "correct horse battery"
+
+# How long an example takes says nothing on a busy machine, and the machine that decides tries the same ones each time.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=strict(), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

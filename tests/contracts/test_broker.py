@@ -110,9 +110,9 @@ class Stage:
         self.stack.push_async_callback(node.broker.close)
         return node
 
-    async def nodes(self, url: str, count: int) -> list[Node]:
+    async def nodes(self, url: str, count: int, **options: Any) -> list[Node]:
         """Nodes that hear each other."""
-        nodes = [self.node(url) for _ in range(count)]
+        nodes = [self.node(url, **options) for _ in range(count)]
         for node in nodes:
             await node.heard.arrives()
         return nodes
@@ -179,14 +179,15 @@ def test_a_whole_message_arrives_as_it_was_told(redis: Redis) -> None:
 
 def test_what_is_told_in_one_turn_goes_out_as_one_message(redis: Redis) -> None:
     async def scenario(stage: Stage) -> None:
-        ann, bob = await stage.nodes(redis.url, 2)
+        seldom = replace(QUICK, probe_seconds=3600.0, patience_seconds=7200.0)  # no probe is counted
+        ann, bob = await stage.nodes(redis.url, 2, intervals=seldom)
         async with client(redis) as administrator:
             before = (await administrator.info("commandstats"))["cmdstat_publish"]["calls"]
             for number in range(100):
                 ann.broker.send(hint(number))
             await bob.heard.until(lambda: len(bob.heard.hints) == 100)
             after = (await administrator.info("commandstats"))["cmdstat_publish"]["calls"]
-        assert after - before < 50, "the probes of two nodes go on meanwhile"
+        assert after - before == 1
 
     play(scenario)
 
@@ -197,22 +198,28 @@ def test_messages_that_came_together_are_read_together(redis: Redis) -> None:
     async def scenario(stage: Stage) -> None:
         (bob,) = await stage.nodes(redis.url, 1)
         message = msgspec.msgpack.encode(("another", 0, [hint(1)]))
-        turns = 0
+        turn, brought = 0, set[int]()
+        receive = bob.heard.receive
+
+        def noted(node_id: str, told: Hint) -> None:
+            brought.add(turn)
+            receive(node_id, told)
 
         async def count() -> None:
-            nonlocal turns
+            nonlocal turn
             while True:
                 await asyncio.sleep(0)
-                turns += 1
+                turn += 1
 
+        bob.heard.receive = noted  # type: ignore[method-assign]
         async with client(redis) as administrator, administrator.pipeline(transaction=True) as pipe:
             for _ in range(3_000):
                 pipe.publish("roomlog:0123456789abcdef", message)
-            await pipe.execute()
             counting = asyncio.ensure_future(count())
+            await pipe.execute()
             await bob.heard.until(lambda: len(bob.heard.hints) == 3_000)
             counting.cancel()
-        assert turns < 2_000
+        assert len(brought) < 2_000, "in so many turns some came, and in those between nothing had arrived"
 
     play(scenario)
 
@@ -251,7 +258,7 @@ def test_redis_that_is_stopped_holds_up_nobody(redis: Redis) -> None:
             ann.broker.send(hint(0))
             turns += 1
             await asyncio.sleep(0)
-        assert turns > 500, "the loop turned thousands of times while Redis did not answer"
+        assert turns > 100, "the loop turned thousands of times while Redis did not answer"
         await ann.heard.changed(False)
         await bob.heard.changed(False)
         assert ann.counted("chat_hints_dropped_total", reason="away") > 0
@@ -327,7 +334,11 @@ def test_a_line_that_looks_open_and_brings_nothing_is_given_up(
 
         proxy = Proxy(lambda: ("127.0.0.1", redis.port), fate)
         await stage.stack.enter_async_context(proxy)
-        ann = stage.node(f"redis://127.0.0.1:{proxy.address[1]}/0")
+        patience = (
+            QUICK.patience_seconds if told else 60.0
+        )  # the other line comes first, however busy the machine
+        intervals = replace(QUICK, patience_seconds=patience)
+        ann = stage.node(f"redis://127.0.0.1:{proxy.address[1]}/0", intervals=intervals)
         await ann.heard.arrives()
         (bob,) = await stage.nodes(redis.url, 1)
         await given_up.wait()
@@ -434,7 +445,8 @@ def test_keys_that_vanish_are_written_anew(redis: Redis) -> None:
         async with client(redis) as administrator:
             await administrator.flushall()
         seen = bob.heard.readings
-        await bob.heard.until(lambda: bob.heard.readings > seen and bob.heard.alive.get(ann.id) == 1)
+        await bob.heard.until(lambda: bob.heard.readings > seen + 1)  # one may have been on its way
+        await bob.heard.until(lambda: bob.heard.alive.get(ann.id) == 1)
         assert await bob.broker.people(ann.id) == (1, {"r1": {"a1": "Ann"}})
 
     play(scenario)

@@ -104,13 +104,13 @@ def test_what_takes_too_long_ends_with_what_was_found_and_can_be_gone_on_with(
             await store.post("ann", f"build {number}", sent_ms=NOW + number)
         await store.database.search.catch_up()
         quick = getattr(search_postgresql, slow)
-        monkeypatch.setattr(search_terms, "DEADLINE_SECONDS", 0.3)
+        monkeypatch.setattr(search_terms, "DEADLINE_SECONDS", 2.0)
         monkeypatch.setattr(
-            search_postgresql, slow, quick.replace("ORDER BY", "AND pg_sleep(9) IS NOT NULL ORDER BY")
+            search_postgresql, slow, quick.replace("ORDER BY", "AND pg_sleep(90) IS NOT NULL ORDER BY")
         )
         started = time.monotonic()
         page = await find(store, "build")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
         assert not page.complete
         if slow == "_BY_POSITION":
             assert (page.messages, page.next) == ((), None)

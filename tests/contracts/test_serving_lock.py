@@ -55,7 +55,11 @@ def heard(monkeypatch: pytest.MonkeyPatch, event: str) -> asyncio.Event:
     [(False, False, ALONE), (True, False, ALONE), (False, True, SHARED), (True, True, None), (False, None, None), (None, False, None)],
 )  # fmt: skip
 def test_who_may_serve_beside_whom(
-    shared: Place, first: bool | None, second: bool | None, refusal: str | None
+    shared: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    first: bool | None,
+    second: bool | None,
+    refusal: str | None,
 ) -> None:
     async def scenario() -> None:
         one = await serve(shared, shared=first)
@@ -65,6 +69,9 @@ def test_who_may_serve_beside_whom(
             with pytest.raises(DatabaseError, match=refusal):
                 await serve(shared, shared=second)
         await one.close()
+        monkeypatch.setattr(
+            serving_lock, "START_SECONDS", 60.0
+        )  # PostgreSQL ends a backend when it comes to it
         await (await serve(shared, shared=False)).close()  # it ends with its holder
 
     asyncio.run(scenario())

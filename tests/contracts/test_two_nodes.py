@@ -12,26 +12,31 @@ from .store import NOW, Place, Store, account, run_two
 POSTS = 150
 
 
-async def read_along(store: Store, done: asyncio.Event) -> int:
-    """How often it was looked; nobody ever sees a hole."""
-    looks, since = 0, 0
+async def read_along(store: Store, looked: asyncio.Event, done: asyncio.Event) -> None:
+    """Nobody ever sees a hole; `looked` is set by each look."""
+    since = 0
     while True:
         last = done.is_set()
         page = await store.history.changes(store.lobby.id, since, limit=1000)
         assert [message.seq for message in page.messages] == list(range(since + 1, page.seq + 1))
-        since, looks = page.seq, looks + 1
+        since = page.seq
+        looked.set()
         if last:
-            return looks
+            return
 
 
 def test_two_writers_in_one_room_take_turns_and_readers_see_no_hole(shared: Place) -> None:
     async def scenario(first: Store, second: Store) -> None:
-        done = asyncio.Event()
-        looking = asyncio.create_task(read_along(first, done))
+        looked, done, together = asyncio.Event(), asyncio.Event(), asyncio.Barrier(2)
+        looking = asyncio.create_task(read_along(first, looked, done))
 
         async def write(store: Store) -> list[int]:
             seqs: list[int] = []
             for number in range(POSTS // 3):  # of three that wait together
+                if number % 5 == 0:  # neither is done before the other has begun, nor before somebody looked
+                    looked.clear()
+                    await together.wait()
+                    await looked.wait()
                 names = [
                     store.post_of("ann", str(number), nonce=f"{id(store)}-{number}-{n}") for n in range(3)
                 ]
@@ -41,10 +46,10 @@ def test_two_writers_in_one_room_take_turns_and_readers_see_no_hole(shared: Plac
 
         one, two = await asyncio.gather(write(first), write(second))
         done.set()
-        assert await looking > 5
+        await looking
         assert sorted(one + two) == list(range(1, 2 * POSTS + 1))
         assert one == sorted(one) and two == sorted(two)
-        assert min(max(one), max(two)) > POSTS, "they did not write at the same time"
+        assert min(max(one), max(two)) > POSTS, "they wrote at the same time"
 
     run_two(shared, scenario)
 

@@ -451,7 +451,6 @@ def test_every_view_becomes_the_store_whatever_happens() -> None:
             settings=settings(
                 max_examples=150,
                 stateful_step_count=60,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )
