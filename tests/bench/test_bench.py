@@ -167,7 +167,7 @@ def test_the_load_generator_sees_what_is_lost_or_doubled(
         arena.loader(TORNADO, port, paths(TORNADO, 5)) as loading,
     ):
         assert loading.connect(5, inflight=2).up == 5
-        loading.tell("load 1 4 0 50 200")
+        loading.tell("load 1 4 0 50 1000")
         loading.wait(Counting)
         assert loading.wait(Counted).deliveries > 0
         loaded = loading.wait(loader.Loaded)
@@ -188,11 +188,13 @@ def test_what_reaches_a_connection_at_another_port_is_counted_as_far(tmp_path: P
         loader.Loader(program, ports=[port, port], specs=specs, core=None) as loading,
     ):
         assert loading.connect(5, inflight=2).up == 5
-        loading.tell("load 1 4 0 50 200")
+        loading.tell("load 1 4 0 50 1000")
         loading.wait(Counting)
         counted = loading.wait(Counted)
         loaded = loading.wait(loader.Loaded)
-    assert 0.3 < loaded.far / counted.deliveries < 0.5
+    # Two of five are at the other port; counting may begin and end within the deliveries of the four under way.
+    assert abs(loaded.far - counted.deliveries * 2 / 5) <= 10
+    assert counted.deliveries > 50
     assert 0 < loaded.near_p50_ms <= loaded.near_p99_ms
     assert 0 < loaded.far_p50_ms <= loaded.far_p99_ms
 

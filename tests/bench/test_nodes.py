@@ -26,7 +26,7 @@ def small() -> Iterator[Grid]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(roomlog, "ACCOUNTS", 10)
         patch.setattr(grid, "WARMUP_MS", 100)
-        patch.setattr(grid, "RUN_MS", 300)
+        patch.setattr(grid, "RUN_MS", 1_500)
         made = Grid(load=loader.build(ROOT / "bench" / ".cache"))
         yield made
         made.close()

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -276,17 +275,17 @@ def test_it_ends_one_after_the_other_with_nobody_ready(tmp_path: Path) -> None:
     played(scenario())
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "END_SECONDS", 3_600.0)  # longer than the test has
+
     async def scenario() -> None:
         async with several(tmp_path) as all_:
             (tmp_path / "slow").touch()
             all_.supervisor.end(signal.SIGINT)
             await all_.until(lambda: len(all_.noted("unready")) == 3)
             assert not all_.run.done()
-            started = time.monotonic()
             all_.supervisor.end(signal.SIGINT)
             assert await all_.run == 130
-            assert time.monotonic() - started < 5
             assert all_.noted("drained") == []
 
     played(scenario())
@@ -296,7 +295,7 @@ def test_who_does_not_end_is_killed_and_holds_up_the_others_for_a_while_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "SHARED_SECONDS", 0.3)
-    monkeypatch.setattr(supervisor, "END_SECONDS", 1.0)
+    monkeypatch.setattr(supervisor, "END_SECONDS", 5.0)
 
     async def scenario() -> None:
         async with several(tmp_path) as all_:

