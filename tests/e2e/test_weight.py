@@ -6,11 +6,19 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.conftest import Site
-from tests.e2e.browser import Browser
+from tests.e2e.browser import Browser, Person
 from tests.e2e.test_rooms import NO_LIMITS, fill
 
 LIMIT_BYTES = 100_000
 LONG_TASK_MS = 50
+MEASURE = """() => {
+  window.long = [];
+  new PerformanceObserver((list) => window.long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+  window.tasks = [];
+  const field = document.querySelector("#composer-text");
+  field.addEventListener("input", () => window.tasks.push(performance.now() - window.began));
+  document.addEventListener("beforeinput", () => { window.began = performance.now(); }, true);
+}"""
 
 
 @NO_LIMITS
@@ -67,9 +75,14 @@ async def test_the_first_message_is_seen_before_any_script_has_run(site: Site, b
 @NO_LIMITS
 @pytest.mark.gen_test(timeout=720)
 async def test_typing_stays_smooth_in_a_room_with_5000_messages_shown(site: Site, browser: Browser) -> None:
-    """Counted is what the page itself does for a letter, as tasks of the browser that last long enough to be felt."""
+    """Counted is what the page itself does for a letter, as tasks of the browser that last long enough to be felt.
+
+    Those that a machine with other work makes long are there with 50 messages too, and are counted first.
+    """
     await fill(site, 1000)
     ada = await browser.person(site, "Ada")
+    await ada.page.evaluate(MEASURE)
+    few, by_machine = await typed(ada)
     await show_older(ada, 1000)
     await ada.page.evaluate(
         """() => {
@@ -83,27 +96,26 @@ async def test_typing_stays_smooth_in_a_room_with_5000_messages_shown(site: Site
         }"""
     )
     await expect(ada.messages).to_have_count(5000)
-    await ada.page.evaluate(
-        """() => {
-          window.long = [];
-          new PerformanceObserver((list) => window.long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
-          window.tasks = [];
-          const field = document.querySelector("#composer-text");
-          field.addEventListener("input", () => window.tasks.push(performance.now() - window.began));
-          document.addEventListener("beforeinput", () => { window.began = performance.now(); }, true);
-        }"""
-    )
-    await ada.page.locator("#timeline").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
-    await ada.composer.press_sequentially("typing goes on as quickly as ever, line after line " * 2)
-    await ada.press("Shift+Enter")
-    await ada.composer.press_sequentially("and a second one that makes the field grow")
-    long = await ada.page.evaluate("() => window.long")
-    tasks = sorted(await ada.page.evaluate("() => window.tasks"))
+    tasks, long = await typed(ada)
     print(
-        f"{len(tasks)} letters with 5,000 rows: median {tasks[len(tasks) // 2]:.1f} ms, worst {tasks[-1]:.1f} ms; long tasks {long}"
+        f"{len(tasks)} letters with 5,000 rows: median {tasks[len(tasks) // 2]:.1f} ms, worst {tasks[-1]:.1f} ms; long tasks {long}, before {by_machine}"
     )
-    assert len(tasks) > 100
-    assert sum(duration > LONG_TASK_MS for duration in tasks) <= len(tasks) // 20
+    assert len(tasks) == len(few) > 100
+    slow, before = (sum(duration > LONG_TASK_MS for duration in all_) for all_ in (tasks, few))
+    assert slow <= len(tasks) // 20 + 2 * before
+
+
+async def typed(person: Person) -> tuple[list[float], list[float]]:
+    """How long the page took for each letter of some lines, and its long tasks meanwhile, in milliseconds."""
+    await person.page.evaluate("() => { window.long = []; window.tasks = []; }")
+    await person.page.locator("#timeline").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    await person.composer.press_sequentially("typing goes on as quickly as ever, line after line " * 2)
+    await person.press("Shift+Enter")
+    await person.composer.press_sequentially("and a second one that makes the field grow")
+    long: list[float] = await person.page.evaluate("() => window.long")
+    tasks: list[float] = await person.page.evaluate("() => window.tasks")
+    await person.draft("")
+    return sorted(tasks), long
 
 
 async def show_older(person: object, count: int) -> None:
