@@ -82,8 +82,11 @@ def roomlog(place: Path) -> Path:
     """The command of the image: the stage `build` as it stands, with nothing but what is copied, in other folders."""
     for path in copied():
         (place / "source").mkdir(exist_ok=True)
-        copy = shutil.copytree if path.is_dir() else shutil.copy
-        copy(path, place / "source" / path.name)
+        if path.is_dir():  # whoever runs beside it may be writing its compiled modules
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, place / "source" / path.name, ignore=ignored)
+        else:
+            shutil.copy(path, place / "source" / path.name)
     script = next(rest for rest in values("RUN") if "pip wheel" in rest)
     for old, new in (
         ("/wheels", f"{place}/wheels"),

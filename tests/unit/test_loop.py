@@ -87,12 +87,20 @@ def test_a_selector_says_what_is_ready_and_forgets_what_is_unregistered() -> Non
         other.close()
 
 
+def queued(listener: socket.socket) -> int:
+    """How many wait to be accepted: to who connects a connection may be open before it is in the queue."""
+    information = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return int.from_bytes(information[24:28], sys.byteorder)
+
+
 def test_a_listener_gives_a_turn_its_share_and_everybody_in_the_end() -> None:
     listener = Listener()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
     listener.setblocking(False)
     waiting = [socket.create_connection(listener.getsockname()) for _ in range(TURN_ACCEPTS * 2 + 1)]
+    while queued(listener) < len(waiting):
+        pass
     accepted: list[socket.socket] = []
     turns = []
     try:
