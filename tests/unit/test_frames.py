@@ -1,6 +1,5 @@
 """Frames from bytes, whatever way the bytes are cut."""
 
-import os
 import struct
 
 import pytest
@@ -28,7 +27,7 @@ def client_frame(
         head += struct.pack("!BQ", bit | 127, size)
     if not masked:
         return head + payload
-    mask = os.urandom(4)
+    mask = b"\x9e\x01\xc3\x7a"  # the same in each run: the tests are named by their bytes
     return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
 
