@@ -41,15 +41,18 @@ class SlidingWindow:
         if self.off:
             return 0.0
         wait = self.peek(key)
-        if wait > 0:
-            return wait
+        if wait <= 0:
+            self.count(key)
+        return wait
+
+    def count(self, key: Hashable) -> None:
+        """It happened; the caller has seen by `peek` that it may."""
         times = self._times.setdefault(key, deque())
         times.append(self._clock())
         self._times.move_to_end(key)
         self._forget()
         if self._tell is not None:
             self._tell(key, 1)
-        return 0.0
 
     def refund(self, key: Hashable) -> None:
         """Take back the newest one of `key`: it did not happen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 
 from chat_app.core.connection import Connection
 from chat_app.core.limits import SlidingWindow
@@ -20,6 +21,14 @@ class Limits:
             SlidingWindow(account, seconds, monotonic),
             SlidingWindow(address, seconds, monotonic),
         )
+        keys: tuple[Callable[[Connection], str], ...] = (
+            attrgetter("client_id"),
+            attrgetter("account.id"),
+            attrgetter("address"),
+        )
+        self._on = [
+            (window, key) for window, key in zip(self._windows, keys, strict=True) if not window.off
+        ]
 
     def windows(self) -> dict[str, SlidingWindow]:
         """The limits that count over all nodes, by a name for each."""
@@ -27,16 +36,15 @@ class Limits:
 
     def take(self, connection: Connection) -> None:
         """Counts a message. Raises `RateLimited` with the seconds until it is allowed."""
-        keys = (connection.client_id, connection.account.id, connection.address)
-        wait = max(window.peek(key) for window, key in zip(self._windows, keys, strict=True))
+        wait = 0.0
+        for window, key in self._on:
+            wait = max(wait, window.peek(key(connection)))
         if wait > 0:
             raise RateLimited("Too many messages. Wait a moment.", retry_after=round(wait, 3))
-        for window, key in zip(self._windows, keys, strict=True):
-            window.take(key)
+        for window, key in self._on:
+            window.count(key(connection))
 
     def refund(self, connection: Connection) -> None:
         """The message was not stored after all."""
-        for window, key in zip(
-            self._windows, (connection.client_id, connection.account.id, connection.address), strict=True
-        ):
-            window.refund(key)
+        for window, key in self._on:
+            window.refund(key(connection))
