@@ -261,7 +261,7 @@ class Chat:
         reach("before-ack")
         if nonce is not None:
             ack = AckFrame(nonce, room.info.slug, outcome.message.id, outcome.message.seq)
-            self._acknowledge(connection, event_frame(ack))
+            self._acknowledge(connection, room, event_frame(ack))
 
     def publish(self, room: Room, change: Committed) -> None:
         """What it means that a change in a room, of whatever node, is the next one."""
@@ -270,8 +270,10 @@ class Chat:
         if change.kind == "message":
             room.people.typed(_author(change.message))
 
-    def _acknowledge(self, connection: Connection, frame: bytes) -> None:
-        """What one commit stored for a connection is acknowledged with one send."""
+    def _acknowledge(self, connection: Connection, room: Room, frame: bytes) -> None:
+        """What one commit stored for a connection is acknowledged with one send, that of the room if it can."""
+        if room.tell_behind(connection, frame):
+            return
         if not self._acks:
             asyncio.get_running_loop().call_soon(self._send_acks)
         self._acks.setdefault(connection, []).append(frame)

@@ -28,6 +28,7 @@ class FanOut(Ring):
         self._lagging: dict[Callable[[bytes], int], Cursor] = {}
         self._lag_position = 0
         self._flushing = b""
+        self._behind_flush: dict[Callable[[bytes], int], list[bytes]] = {}
         self._early: list[Cursor] = []
         self._pending: list[bytes] = []
         self._pending_bytes = 0
@@ -43,8 +44,20 @@ class FanOut(Ring):
         offer = cursor.connection.sink.offer
         if self._live.pop(offer, None) is not None:
             cursor.position = self.flushed
+            for frame in self._behind_flush.pop(offer, ()):
+                cursor.connection.tell(frame)
         elif self._lagging.pop(offer, None) is not None:
             cursor.position = self._lag_position
+
+    def tell_behind(self, connection: Connection, frame: bytes) -> bool:
+        """Tells one connection what is no log with the send that brings it what is pending; False when no
+        such send is due, and then nothing was done.
+        """
+        offer = connection.sink.offer
+        if self._scheduled is None or offer not in self._live:
+            return False
+        self._behind_flush.setdefault(offer, []).append(frame)
+        return True
 
     def position(self, cursor: Cursor) -> int:
         """Up to which seq the cursor was sent everything."""
@@ -75,20 +88,25 @@ class FanOut(Ring):
             self._scheduled = None
         if not self._pending:
             return
-        started = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._pending = []
         self._pending_bytes = 0
         self._lag_position, self.flushed = self.flushed, self.seq
+        behind, self._behind_flush = self._behind_flush, {}
+        apart = {offer: self._live.pop(offer) for offer in behind}
         if len(self._live) > limits.SLICE_SOCKETS:
             self._lagging, self._live = self._live, {}
+            self._fan_out_behind(apart, data, behind)
             self._flushing = data
-            self._last_cost = 0.0
+            self._last_cost = loop.time() - started
             self._flush_slice()
             return
         self._fan_out(self._live, data)
+        self._fan_out_behind(apart, data, behind)
         reach("after-fan-out")
-        self._finish_flush(asyncio.get_running_loop().time() - started)
+        self._finish_flush(loop.time() - started)
 
     def _flush_slice(self) -> None:
         loop = asyncio.get_running_loop()
@@ -125,6 +143,16 @@ class FanOut(Ring):
             cursor.position = self.flushed
             if taken < size:
                 cursor.connection.block(memoryview(data)[taken:])
+
+    def _fan_out_behind(
+        self,
+        cursors: dict[Callable[[bytes], int], Cursor],
+        data: bytes,
+        behind: dict[Callable[[bytes], int], list[bytes]],
+    ) -> None:
+        self._live.update(cursors)
+        for offer, cursor in cursors.items():
+            self._fan_out({offer: cursor}, b"".join((data, *behind[offer])))
 
     def _finish_flush(self, cost: float) -> None:
         self._last_end = asyncio.get_running_loop().time()

@@ -27,6 +27,7 @@ from chat_app.core.connection import Connection
 from chat_app.core.rooms import Room, Tasks, follow, unfollow
 from chat_app.errors import Busy
 from chat_app.models import Committed, Page
+from chat_app.protocol import AckFrame, event_frame
 
 from .fakes import INFO, FakeSink, MemoryHistory, connect
 from .people_nodes import ClockLoop
@@ -90,11 +91,13 @@ class Reader:
         """Whether another history frame was announced."""
         self.connection: Connection | None = None
         self.sink: FakeSink | None = None
+        self.acks: list[str] = []
+        """On this line; those that come follow the order in which they were told."""
         self._seen = 0
 
     def connect(self, room: Room, take: int | None) -> None:
         self.connection, self.sink = connect(self.name, room=take)
-        self._seen, self.promised = 0, False
+        self._seen, self.promised, self.acks = 0, False, []
         follow(self.connection, room, since=self.position, epoch=None if self.position is None else "e1")
 
     def read(self) -> None:
@@ -109,6 +112,8 @@ class Reader:
                 assert frame["seq"] == self.position + 1, f"{frame['seq']} after {self.position}"  # type: ignore[operator]
                 self.position = frame["seq"]
                 self._put(frame["message"])
+            elif frame["type"] == "ack":
+                assert frame["nonce"] == self.acks.pop(0)
         self._seen = len(frames)
 
     def _history(self, frame: dict[str, Any]) -> None:
@@ -186,6 +191,25 @@ class RoomMachine(RuleBasedStateMachine):
         async def tell() -> None:
             for _ in range(min(most, len(self.committed))):
                 self.room.publish(self.committed.popleft())
+
+        self._run(tell())
+
+    @rule(reader=readers, most=st.integers(1, 9))
+    def publish_and_acknowledge(self, reader: Reader, most: int) -> None:
+        """As `chat.py` does for whoever posted; a reader that takes nothing may have 64 that wait."""
+
+        async def tell() -> None:
+            for _ in range(min(most, len(self.committed))):
+                change = self.committed.popleft()
+                self.room.publish(change)
+                assert reader.connection is not None and reader.sink is not None
+                if reader.connection.closed or reader.sink.closed_with is not None:
+                    continue
+                nonce = f"n{change.seq}"
+                frame = event_frame(AckFrame(nonce, "lobby", change.message.id, change.seq))
+                reader.acks.append(nonce)
+                if not self.room.tell_behind(reader.connection, frame):
+                    reader.connection.tell(frame)
 
         self._run(tell())
 
@@ -390,6 +414,7 @@ class RoomMachine(RuleBasedStateMachine):
         wanted = {message.id: message for message in self.store.messages.values()}
         for reader in self.here:
             assert reader.position == self.store.head, f"{reader.name} stands at {reader.position}"
+            assert not reader.acks, f"{reader.name} was not told {reader.acks}"
             seen = {key: message.get("text", "") for key, message in reader.view.items()}
             assert seen == {m.id: m.text for m in wanted.values() if m.seq > reader.begin}, reader.name
 
