@@ -119,7 +119,7 @@ class Rooms(Protocol):
     ) -> tuple[RoomInfo, list[Member], bool]:
         """The direct room of exactly these accounts, its members, and whether it was made just now.
 
-        Raises `NotFound` when one of them is unknown.
+        Raises `NotFound` when one of them is unknown, or disabled and the room not made yet.
         """
 
     async def notifies(self) -> dict[str, dict[str, Notify]]:

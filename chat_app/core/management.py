@@ -106,7 +106,9 @@ class Management:
         return room
 
     async def open_direct(self, account: Account, names: Sequence[str]) -> Room:
-        """The direct room with these people, made when there is none. Raises `NotFound`, `ChatError`."""
+        """The direct room with these people, made when there is none. Raises `NotFound`, also for somebody
+        disabled with whom there is none yet, and `ChatError` bad_request.
+        """
         ids = {account.id}
         for name in names:
             found = await self._database.accounts.by_name(name_key(name[:64]))

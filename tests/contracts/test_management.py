@@ -145,6 +145,23 @@ def test_a_direct_room_is_one_for_the_same_people(place: Place) -> None:
     run(place, scenario)
 
 
+def test_nobody_begins_a_conversation_with_a_disabled_account(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        for name in ("kim", "lea"):
+            await store.accounts.create(account(name), "hash")
+        before, *_ = await store.rooms.direct(["id-ann", "id-kim"], slug="dm-1", now_ms=NOW)
+        await store.accounts.set_disabled("id-kim", True)
+        for others in (["id-bob", "id-kim"], ["id-ann", "id-lea", "id-kim"]):
+            with pytest.raises(NotFound):
+                await store.rooms.direct(others, slug="dm-2", now_ms=NOW)
+        again, _, made = await store.rooms.direct(["id-ann", "id-kim"], slug="dm-2", now_ms=NOW)
+        assert (again, made) == (before, False), "what they said can still be read"
+        await store.accounts.set_disabled("id-kim", False)
+        assert (await store.rooms.direct(["id-bob", "id-kim"], slug="dm-2", now_ms=NOW))[2]
+
+    run(place, scenario)
+
+
 def test_a_closed_room_is_counted_and_mentioned_for_its_members_only(place: Place) -> None:
     async def scenario(store: Store) -> None:
         room = await private_room(store)

@@ -96,3 +96,18 @@ async def test_a_direct_conversation_is_found_by_name_and_never_doubled(site: Si
     ):
         refused = await site.post("/direct", {"names": names}, cookie=ann)
         assert refused.code == status and 'role="alert"' in refused.body.decode()
+
+
+@pytest.mark.gen_test
+async def test_a_conversation_with_a_disabled_account_is_read_but_not_begun(site: Site) -> None:
+    ann, bob = await site.account("ann"), await site.account("bob")
+    await site.account("kim")
+    first = (await site.post("/direct", {"names": "kim"}, cookie=ann)).headers["Location"]
+    await site.app.services.administration.disable("kim")
+    for names in ("kim", "ann, kim"):
+        refused = await site.post("/direct", {"names": names}, cookie=bob)
+        assert refused.code == 404 and "There is nobody of this name." in refused.body.decode()
+        assert f'value="{names}"' in refused.body.decode()
+    assert (await site.post("/direct", {"names": "kim"}, cookie=ann)).headers["Location"] == first
+    assert "kim" in await page(site, first, ann)
+    assert (await site.post("/direct", {"names": "ann"}, cookie=bob)).code == 303

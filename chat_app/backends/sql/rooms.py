@@ -83,7 +83,9 @@ class SqlRooms:
     async def direct(
         self, account_ids: Collection[str], *, slug: str, now_ms: int
     ) -> tuple[RoomInfo, list[Member], bool]:
-        """The one direct room of these accounts, made when there is none. Raises `NotFound`."""
+        """The one direct room of these accounts, made when there is none and none of them is disabled.
+        Raises `NotFound`.
+        """
         ids = sorted(set(account_ids))
         return await self._writer.write(lambda connection: _direct(connection, ids, slug, now_ms))
 
@@ -211,7 +213,8 @@ def _direct(
     key = hashlib.sha256(" ".join(account_ids).encode()).hexdigest()
     if (found := _direct_room(connection, key)) is not None:
         return found
-    known = select(func.count()).select_from(accounts).where(accounts.c.id.in_(account_ids))
+    enabled = accounts.c.id.in_(account_ids) & accounts.c.disabled.is_(False)
+    known = select(func.count()).select_from(accounts).where(enabled)
     if connection.execute(known).scalar_one() != len(account_ids):
         raise NotFound("There is nobody of this name.")
     try:
