@@ -200,13 +200,19 @@ class Management:
         self.tell(room, everybody=change.message.notice in _IN_LISTS)
 
     def restate(self, room: Room, info: RoomInfo, members: Iterable[Member]) -> None:
-        """What the room is now: whoever lost the right to see it leaves it before its next frame."""
-        before = set(room.members)
+        """What the room is now: whoever lost the right to see it leaves it before its next frame, and who
+        has it in the list from now on is soon told what is unread.
+        """
+        before, was_archived = set(room.members), room.info.archived
         room.info = info
         room.members = {member.account_id: member for member in members}
+        if was_archived and not info.archived:
+            self._unreads.shown(room)
         if room.info.kind != "public":
             for account_id in before - set(room.members):
                 self._expel(room, account_id)
+            for account_id in set(room.members) - before:
+                self._unreads.let_in(account_id, room)
 
     def _expel(self, room: Room, account_id: str) -> None:
         gone = event_frame(RemovedFrame(room.info.slug))

@@ -111,6 +111,7 @@ class Unreads:
         self._unsaved: dict[tuple[str, str], int] = {}
         self._flushing = asyncio.Lock()
         self._recount: set[tuple[str, str]] = set()
+        self._shown: set[str] = set()
 
     async def opened(self, connection: Connection) -> None:
         """Tells a new connection what is unread in the rooms it does not follow."""
@@ -154,6 +155,14 @@ class Unreads:
                 self._recount.add((account_id, ""))
             elif room.info.kind == "public" or account_id in room.members:
                 self._recount.add((account_id, room.info.id))
+
+    def let_in(self, account_id: str, room: Room) -> None:
+        """The account sees the room from now on: what was said before is told at the next tick."""
+        self._recount.add((account_id, room.info.id))
+
+    def shown(self, room: Room) -> None:
+        """The room is in the lists again: what was counted meanwhile is told at the next tick."""
+        self._shown.add(room.info.id)
 
     def forget_room(self, account_id: str, room: Room) -> None:
         """The account does not see the room any more."""
@@ -203,6 +212,7 @@ class Unreads:
             await self._count_again(changed)
         except Busy:
             log_event(_log, "unread.late", level=logging.WARNING)
+        self._tell_shown(changed)
         frames: dict[tuple[str, int, int], bytes] = {}
         for told, (account_id, room_ids) in enumerate(changed.items(), 1):
             marks = self._marks.get(account_id, {})
@@ -299,6 +309,13 @@ class Unreads:
             if old is not None or coming or unread.read_seq or unread.count or unread.mentions:
                 marks[room_id] = _Mark(unread.read_seq, unread.count, unread.mentions, unread.head)
         return differs
+
+    def _tell_shown(self, changed: dict[str, set[str]]) -> None:
+        shown, self._shown = self._shown, set()
+        for room_id in shown:
+            for account_id, marks in self._marks.items():
+                if (mark := marks.get(room_id)) is not None and (mark.count or mark.mentions):
+                    changed.setdefault(account_id, set()).add(room_id)
 
     def _tell(
         self, connection: Connection, marks: Mapping[str, _Mark], known: dict[tuple[str, int, int], bytes]

@@ -659,6 +659,38 @@ def test_unread_counts_what_other_nodes_stored(tmp_path: Path, lost: bool) -> No
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_is_unread_is_told_when_another_node_lets_somebody_in_or_restores_a_room(
+    tmp_path: Path, lost: bool
+) -> None:
+    async def scenario(world: World) -> None:
+        one, two = world.nodes
+        ann = await world.member("ann", one)
+        bob = await world.member("bob", two)
+        await one.management.create_room(ann.account, "team", "Team", kind="private")
+        await world.until(lambda: two.registry.by_slug("team") is not None)
+        ann.follow("team")
+        for text in ("one", "two"):
+            ann.say(text, "team")
+        await world.at_rest()
+        await two.unreads.tick()
+        world.air.loses = lambda sender, receiver: lost
+        for change in (
+            {"kind": "added", "account_id": bob.account.id},
+            {"kind": "archived"},
+            {"kind": "restored"},
+        ):
+            await one.management.change(ann.account, "team", **change)  # type: ignore[arg-type]
+            await two.follower.compare()
+            await world.at_rest()
+            bob.told.clear()
+            await two.unreads.tick()
+            counts = [frame["count"] for frame in bob.of("unread", room="team")]
+            assert counts == ([] if change["kind"] == "archived" else [2]), change
+
+    run(tmp_path, scenario)
+
+
 def test_unread_is_counted_by_the_store_after_an_at_here_that_was_healed(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         a, b = world.nodes

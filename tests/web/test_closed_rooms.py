@@ -92,3 +92,41 @@ async def test_a_direct_room_is_named_after_the_others_and_open_to_nobody_else(s
     assert (await waiting.until("unread"))["count"] == 1
     assert (await site.get(f"/rooms/{slug}", cookie=kim)).code == 404
     assert b"psst" in (await site.get(f"/rooms/{slug}", cookie=bob)).body
+
+
+@pytest.mark.gen_test
+async def test_who_is_let_into_a_room_is_told_at_once_what_is_unread_there(site: Site) -> None:
+    ann, bob = await site.account("ann"), await site.account("bob")
+    management = site.app.services.management
+    people = {one.name: one for one in await site.app.services.identity.people.all()}
+    await management.create_room(people["ann"], "team", "Team", kind="private")
+    writer, waiting = await site.join(ann, "room=team"), await site.join(bob)
+    for text in ("one", "two @bob"):
+        await writer.say(text, "team")
+    await management.change(people["ann"], "team", "added", account_id=people["bob"].id)
+    told = await waiting.until("unread", room="team")
+    assert (told["count"], told["mentions"]) == (2, 0), "a name that could not see it was no mention"
+    await management.change(people["ann"], "team", "removed", account_id=people["bob"].id)
+    await management.change(people["ann"], "team", "added", account_id=people["bob"].id)
+    assert (await waiting.until("unread", room="team"))["count"] == 2
+
+
+@pytest.mark.gen_test
+async def test_a_restored_room_shows_at_once_what_is_unread_there(site: Site) -> None:
+    ann, bob = await site.account("ann"), await site.account("bob")
+    management = site.app.services.management
+    people = {one.name: one for one in await site.app.services.identity.people.all()}
+    await management.create_room(people["ann"], "ops", "Ops")
+    before = await site.join(bob)
+    writer = await site.join(ann, "room=ops")
+    for text in ("one", "two @bob"):
+        await writer.say(text, "ops")
+    await before.until("unread", room="ops", count=2)
+    await management.change(people["ann"], "ops", "archived")
+    after = await site.join(bob)
+    await management.change(people["ann"], "ops", "restored")
+    for client in (before, after):
+        told = await client.until("unread", room="ops")
+        assert (told["count"], told["mentions"]) == (2, 1)
+        states = [frame["archived"] for frame in client.frames if frame["type"] == "room"]
+        assert states[-1] is False, "not before it is in the list again"
