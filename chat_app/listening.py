@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
@@ -53,6 +54,22 @@ def bind(address: str, port: int, *, join: bool = False, share: bool = False) ->
         listener.close()
         raise
     return listener
+
+
+def claim(listener: Listener) -> socket.socket:
+    """Makes the place of a listener this process's alone for as long as the answer stays open, or it lives.
+
+    Two sockets of a user that are bound and do not listen yet may share a port whatever they say, and from
+    then on nothing keeps both from listening. A name in the abstract namespace (unix(7)) belongs to one, in
+    the same network namespace as the port. Raises OSError (EADDRINUSE) when another process has it.
+    """
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        held.bind("\0" + "/".join(map(str, ("roomlog", os.getuid(), *listener.getsockname()))))
+    except BaseException:
+        held.close()
+        raise
+    return held
 
 
 def shown(address: str, port: int) -> str:

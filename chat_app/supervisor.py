@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chat_app.children import Child, NotTaken, own_command
 from chat_app.data_folder import DataLock
-from chat_app.listening import Listener, bind, shown
+from chat_app.listening import Listener, bind, claim, shown
 from chat_app.logs import log_event
 from chat_app.metrics import merged
 from chat_app.settings import Settings, SettingsError, as_environment
@@ -82,6 +83,7 @@ class Supervisor:
         self._command = command or (*own_command(), "serve")
         self._environment: dict[str, str] = {}
         self._slots: list[Slot] = []
+        self._claim: socket.socket | None = None
         self._children: list[Child] = []
         self._end = asyncio.Event()
         self._replace = asyncio.Event()
@@ -111,10 +113,13 @@ class Supervisor:
                 await asyncio.gather(*(child.over.wait() for child in self._children))
                 for slot in self._slots:
                     slot.listener.close()
+                if self._claim is not None:
+                    self._claim.close()
 
     def _bind(self) -> int:
         first = bind(self._settings.address, self._settings.port, share=True)
         self._slots.append(Slot(1, first))
+        self._claim = claim(first)
         port = int(first.getsockname()[1])
         for number in range(2, self._settings.processes + 1):
             self._slots.append(Slot(number, bind(self._settings.address, port, join=True)))

@@ -375,6 +375,31 @@ def test_its_port_is_refused_to_others(tmp_path: Path) -> None:
     played(scenario())
 
 
+def test_its_port_is_refused_to_another_supervisor_before_anybody_listens(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        folder = tmp_path / "one"
+        folder.mkdir(mode=0o700)
+        (folder / "code").write_text("1")
+        one = Several(folder, port=port)
+        await one.until(lambda: bool(one.noted("failed")))
+        other = Several(tmp_path / "other", port=port)
+        with pytest.raises(OSError) as caught:
+            await other.run
+        assert caught.value.errno == errno.EADDRINUSE
+        assert other.noted("opened") == one.noted("opened") == []
+        (folder / "code").unlink()
+        await one.ready.wait()
+        assert {await one.asked() for _ in range(100)} == set(one.noted("serves"))
+        one.supervisor.end()
+        assert await one.run == 0
+        async with several(tmp_path / "other", port=port) as next_:
+            assert len(set(next_.noted("serves"))) == 3
+
+    played(scenario())
+
+
 def test_processes_are_started_as_the_supervisor_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["run.py", "--processes", "3"])
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
