@@ -16,6 +16,7 @@ from typing import assert_never
 
 from msgspec import UNSET, structs
 
+from chat_app.core.asking import Asking
 from chat_app.core.cluster import ALONE
 from chat_app.core.connection import Connection
 from chat_app.core.connections import Connections
@@ -96,6 +97,7 @@ class Chat:
         self._refusals = SlidingWindow(REFUSAL_LIMIT - 1, REFUSAL_SECONDS, monotonic)
         self._taking = True
         self._acks: dict[Connection, list[bytes]] = {}
+        self._asking = Asking(registry, handle=self.handle, refuse=self._refuse_event)
 
     def stop_taking(self) -> None:
         """From now on whatever would be stored is answered with `busy`: the server goes."""
@@ -144,11 +146,15 @@ class Chat:
                 case _:
                     assert_never(event)
         except ChatError as error:
-            room, nonce = named(raw)
-            self._refuse(connection, error, room=room, nonce=nonce, malformed=malformed)
+            refusal: ChatError | None = error
+            if not malformed:
+                refusal = self._asking.judge(connection, event, raw, error)
+            if refusal is not None:
+                self._refuse_event(connection, raw, refusal, malformed=malformed)
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone: it leaves every room."""
+        self._asking.forget(connection)
         for cursor in list(connection.cursors.values()):
             unfollow(connection, cursor.room)
 
@@ -288,6 +294,8 @@ class Chat:
                 connection.tell(b"".join(frames))
 
     def _join(self, connection: Connection, event: JoinEvent) -> None:
+        if self._asking.waits(connection, event.room):
+            raise NotFound("There is no such room.")  # is not told: it waits behind what came before it
         room = self.visible(connection.account, event.room)
         if len(connection.cursors) >= ROOMS_LIMIT and event.room not in connection.cursors:
             raise ChatError("forbidden", "A connection follows at most %(most)s rooms.", most=ROOMS_LIMIT)
@@ -308,6 +316,12 @@ class Chat:
     def _read(self, connection: Connection, event: ReadEvent) -> None:
         room = self.visible(connection.account, event.room or connection.default_room)
         self._unreads.read(connection, room, event.seq)
+
+    def _refuse_event(
+        self, connection: Connection, raw: str, error: ChatError, *, malformed: bool = False
+    ) -> None:
+        room, nonce = named(raw)
+        self._refuse(connection, error, room=room, nonce=nonce, malformed=malformed)
 
     def _refuse(
         self,

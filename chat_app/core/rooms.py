@@ -34,7 +34,8 @@ class Registry:
     def __init__(self, *, history: History, history_limit: int, tasks: Tasks) -> None:
         self._history = history
         self._history_limit = history_limit
-        self._tasks = tasks
+        self.tasks = tasks
+        """What the rooms start runs in these."""
         self._rooms: dict[str, Room] = {}
         self._by_id: dict[str, Room] = {}
         self.elsewhere: Elsewhere | None = None
@@ -52,7 +53,7 @@ class Registry:
             info,
             history=self._history,
             history_limit=self._history_limit,
-            tasks=self._tasks,
+            tasks=self.tasks,
             members=members,
             notifies=notifies,
             behind=self._behind,

@@ -49,6 +49,24 @@ async def test_pages_and_the_handshake_find_what_another_node_made(site: Site) -
 
 
 @pytest.mark.gen_test
+async def test_a_join_finds_what_another_node_made_and_a_message_right_behind_it_is_stored(
+    site: Site,
+) -> None:
+    services = site.app.services
+    cookie = await site.account("ann")
+    (ann,) = await services.administration.list_users()
+    client = await site.join(cookie)
+    services.registry.elsewhere = asked = Asked(site)
+    await services.database.rooms.create("late", "late", account_id=ann.id, now_ms=1)
+    client.send(type="join", room="late")
+    ack = await client.say("at once", "late")
+    assert (ack["room"], ack["seq"], asked.names) == ("late", 1, ["late"])
+    assert [frame for frame in client.frames if frame["type"] == "error"] == []
+    client.send(type="join", room="none")
+    assert (await client.until("error", room="none"))["code"] == "not_found"
+
+
+@pytest.mark.gen_test
 async def test_a_busy_store_is_no_missing_room(site: Site) -> None:
     cookie = await site.account("ann")
     site.app.services.registry.elsewhere = Asked(site)
