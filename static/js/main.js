@@ -3,14 +3,13 @@
 import { startChat } from "./chat_page.js";
 import { readTexts } from "./dom/page_data.js";
 import { localiseTimes } from "./dom/time.js";
-import { offerCopying } from "./views/copying.js";
 import { SendOnce } from "./views/send_once.js";
 import { SignOut } from "./views/sign_out.js";
 import { speak } from "./words.js";
 
 speak(document.documentElement.lang, readTexts(), navigator.languages);
 localiseTimes(document);
-offerCopying(document);
+if (document.querySelector("[data-copy]") !== null) void import("./views/copying.js").then(({ offerCopying }) => offerCopying(document));
 new SendOnce(document, window).connect();
 
 const search = document.querySelector("input[type='search']");

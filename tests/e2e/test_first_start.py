@@ -67,9 +67,14 @@ async def test_signing_out_asks_first_while_something_is_not_sent(site: Site, br
 
 
 async def test_an_invitation_lets_one_newcomer_in_and_is_used_up_then(site: Site, browser: Browser) -> None:
-    ada = await browser.person(site, "Ada", "owner", path="/join-links")
+    permissions = ["clipboard-read", "clipboard-write"]
+    ada = await browser.person(site, "Ada", "owner", path="/join-links", permissions=permissions)
     await ada.press_button("Create link")
-    link = await ada.page.get_by_role("status").get_by_label("Invitation link").input_value()
+    shown = ada.page.get_by_role("status")
+    link = await shown.get_by_label("Invitation link").input_value()
+    await shown.get_by_role("button", name="Copy").click()
+    await expect(shown.get_by_role("button")).to_have_text("Copied")
+    assert await ada.page.evaluate("() => navigator.clipboard.readText()") == link
 
     kim = await browser.visitor(site.url)
     await kim.page.goto(link)
