@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from chat_app.core import room_limits as limits
-from chat_app.core.connection import Cursor
+from chat_app.core.connection import Connection, Cursor
 from chat_app.core.ring import Ring
 from chat_app.failpoints import reach
 from chat_app.models import RoomInfo

@@ -26,9 +26,7 @@ class Limits:
             attrgetter("account.id"),
             attrgetter("address"),
         )
-        self._on = [
-            (window, key) for window, key in zip(self._windows, keys, strict=True) if not window.off
-        ]
+        self._on = [(window, key) for window, key in zip(self._windows, keys, strict=True) if not window.off]
 
     def windows(self) -> dict[str, SlidingWindow]:
         """The limits that count over all nodes, by a name for each."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from chat_app.core.cluster import ALONE
@@ -67,19 +67,15 @@ class _News:
             for account_id in change.mentioned:
                 self.named.setdefault(account_id, []).append(change.seq)
 
+    @property
+    def concerned(self) -> set[str] | None:
+        """For whom it is more than somebody else's messages; None: perhaps for everybody."""
+        return None if self.deleted else {*self.by_author, *self.named}
+
     def count_in(self, mark: _Mark, account_id: str) -> tuple[bool, bool]:
         """Brings a mark up to date: (whether what is told changed, whether mentions are uncertain now)."""
         known, mark.upto = mark.upto, max(mark.upto, self.upto)
-        before = mark.count
-        if (
-            known < self.first > mark.read
-            and account_id not in self.by_author
-            and account_id not in self.named
-            and not self.deleted
-        ):  # somebody else's room goes on: by far the most there is to count
-            mark.count = min(COUNT_LIMIT, before + len(self.seqs))
-            return mark.count != before, False
-        mentions = mark.mentions
+        before, mentions = mark.count, mark.mentions
         after = max(mark.read, known)
         came = _beyond(self.seqs, after) - _beyond(self.by_author.get(account_id, ()), after)
         went = sum(
@@ -122,7 +118,7 @@ class Unreads:
             self._forget_absent(account_id)
             return
         marks = self._marks.get(account_id, {})
-        self._tell(connection, {key: mark for key, mark in marks.items() if mark.count or mark.mentions}, {})
+        self._tell(connection, [key for key, mark in marks.items() if mark.count or mark.mentions], {})
 
     def closed(self, connection: Connection) -> None:
         """An account without connections is counted anew when it comes back."""
@@ -215,9 +211,8 @@ class Unreads:
         self._tell_shown(changed)
         frames: dict[tuple[str, int, int], bytes] = {}
         for told, (account_id, room_ids) in enumerate(changed.items(), 1):
-            marks = self._marks.get(account_id, {})
             for connection in list(self._connections.of_account(account_id)):
-                self._tell(connection, {key: marks[key] for key in room_ids if key in marks}, frames)
+                self._tell(connection, room_ids, frames)
             if told % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -245,12 +240,16 @@ class Unreads:
             return
         counted = 0
         by_id = self._registry.by_id
-        changed_rooms = [(room, news) for key, news in gathered.items() if (room := by_id(key)) is not None]
+        rooms = [
+            (room.info.id, None if room.info.kind == "public" else room.members, news, news.first, news.upto,
+             len(news.seqs), news.concerned)
+            for key, news in gathered.items() if (room := by_id(key)) is not None
+        ]  # fmt: skip
         for account_id, _ in self._connections.accounts():
             marks = self._marks.get(account_id)
-            for room, news in changed_rooms:
-                room_id = room.info.id
-                if room.info.kind != "public" and account_id not in room.members:
+            differing = []
+            for room_id, members, news, first, upto, came, concerned in rooms:
+                if members is not None and account_id not in members:
                     continue
                 if marks is None:  # the store is being asked, perhaps as it was before these
                     self._recount.add((account_id, room_id))
@@ -258,11 +257,20 @@ class Unreads:
                 mark = marks.get(room_id)
                 if mark is None:
                     mark = marks[room_id] = _Mark()
+                if mark.upto < first > mark.read and concerned is not None and account_id not in concerned:
+                    # Somebody else's room goes on: by far the most there is to count.
+                    mark.upto = upto
+                    if came and mark.count < COUNT_LIMIT:
+                        mark.count = min(COUNT_LIMIT, mark.count + came)
+                        differing.append(room_id)
+                    continue
                 differs, uncertain = news.count_in(mark, account_id)
                 if differs:
-                    changed.setdefault(account_id, set()).add(room_id)
+                    differing.append(room_id)
                 if uncertain:
                     self._recount.add((account_id, room_id))
+            if differing:
+                changed.setdefault(account_id, set()).update(differing)
             counted += len(gathered)
             if counted >= COUNTED_AT_ONCE:
                 counted = 0
@@ -318,19 +326,25 @@ class Unreads:
                     changed.setdefault(account_id, set()).add(room_id)
 
     def _tell(
-        self, connection: Connection, marks: Mapping[str, _Mark], known: dict[tuple[str, int, int], bytes]
+        self, connection: Connection, room_ids: Iterable[str], known: dict[tuple[str, int, int], bytes]
     ) -> None:
         """With one send, however many rooms it does not follow. `known`: frames that others got just now."""
+        account_id, cursors, by_id = connection.account.id, connection.cursors, self._registry.by_id
+        marks = self._marks.get(account_id, {})
         frames = []
-        for room_id, mark in marks.items():
-            room = self._registry.by_id(room_id)
-            if room is None or room.info.archived or room.info.slug in connection.cursors:
+        for room_id in room_ids:
+            room, mark = by_id(room_id), marks.get(room_id)
+            if room is None or mark is None:
                 continue
-            if room.info.kind == "public" or connection.account.id in room.members:
-                key = room.info.slug, mark.count, mark.mentions
-                if key not in known:
-                    known[key] = event_frame(UnreadFrame(*key))
-                frames.append(known[key])
+            info = room.info
+            if info.slug in cursors or info.archived:
+                continue
+            if info.kind == "public" or account_id in room.members:
+                key = info.slug, mark.count, mark.mentions
+                frame = known.get(key)
+                if frame is None:
+                    frame = known[key] = event_frame(UnreadFrame(*key))
+                frames.append(frame)
         if frames:
             connection.tell(b"".join(frames))
 
