@@ -277,7 +277,7 @@ class Chat:
             room.people.typed(_author(change.message))
 
     def _acknowledge(self, connection: Connection, room: Room, frame: bytes) -> None:
-        """What one commit stored for a connection is acknowledged with one send, the room's if that can be."""
+        """What one commit stored for a connection is acknowledged with one send, the room's if it can."""
         if room.tell_behind(connection, frame):
             return
         if not self._acks:
