@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chat_app.message_views import MessageView, message_view
-from chat_app.models import ChangeKind, Message, Notify, Posting, Role, RoomKind
+from chat_app.models import ChangeKind, Message, Notify, Posting, React, Role, RoomKind
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -69,8 +69,12 @@ class DeletedFrame(MessageFrame, tag="deleted", frozen=True):
     """A message was deleted."""
 
 
-class ReactedFrame(MessageFrame, tag="reacted", frozen=True):
-    """Somebody put an emoji on a message, or took it away."""
+class ReactedFrame(MessageFrame, tag="reacted", frozen=True, rename={"user_id": "userId"}):
+    """Somebody put an emoji on a message, or took it away; whose it was is left out of one made anew."""
+
+    user_id: str | UnsetType = UNSET
+    emoji: str | UnsetType = UNSET
+    remove: bool | UnsetType = UNSET
 
 
 class PinnedFrame(MessageFrame, tag="pinned", frozen=True):
@@ -174,6 +178,12 @@ _KINDS: dict[ChangeKind, type[MessageFrame]] = {
 }
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
+
+
+def reacted_frame(change: React, seq: int, message: Message, slug: str) -> bytes:
+    """`change_frame` of a reaction, with whose it was."""
+    view, removed = message_view(message, slug), True if change.remove else UNSET
+    return event_frame(ReactedFrame(slug, seq, view, change.account_id, change.emoji, removed))
 
 
 def change_frame(kind: ChangeKind, seq: int, message: Message, slug: str) -> bytes:

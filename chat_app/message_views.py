@@ -5,6 +5,8 @@ Had through `protocol`; docs/protocol.md is the same in words.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -31,6 +33,8 @@ class ReactionView(msgspec.Struct, frozen=True):
     emoji: str
     count: int
     users: list[PersonView]
+    own: bool | UnsetType = UNSET
+    """Whether the reader is among more than are named; only in what is for one reader (docs/adr/0016)."""
 
 
 class ReplyView(msgspec.Struct, frozen=True, rename={"from_": "from", "user_id": "userId"}):
@@ -99,6 +103,20 @@ def message_view(message: Message, slug: str) -> MessageView:
         UNSET if message.pinned_ms is None else rfc3339(message.pinned_ms),
         [_reaction_view(one) for one in message.reactions] if message.reactions else UNSET,
     )
+
+
+def own_view(message: Message, slug: str, own: Collection[tuple[str, str]]) -> MessageView:
+    """The same for one reader, whose reactions `own` are (ids of messages and emoji)."""
+    view = message_view(message, slug)
+    if isinstance(view.reactions, UnsetType) or all(one.complete for one in message.reactions):
+        return view
+    reactions = [
+        one
+        if len(one.users) >= one.count
+        else msgspec.structs.replace(one, own=(message.id, one.emoji) in own)
+        for one in view.reactions
+    ]
+    return msgspec.structs.replace(view, reactions=reactions)
 
 
 def _reaction_view(reaction: Reaction) -> ReactionView:

@@ -138,6 +138,11 @@ class Reaction(msgspec.Struct, frozen=True):
     count: int
     users: tuple[tuple[str, str], ...]
 
+    @property
+    def complete(self) -> bool:
+        """Whether everybody is named."""
+        return len(self.users) >= self.count
+
 
 class Message(msgspec.Struct, frozen=True):
     """A message in its state now. `seq`: when it was posted; `rev`: the room's seq when it last changed."""
@@ -260,6 +265,8 @@ class Committed(msgspec.Struct, frozen=True):
     """The room as it is now, where that changed."""
     members: tuple[Member, ...] = ()
     """Whom the changed room has now."""
+    reacted: React | None = None
+    """Whose reaction it was that came or went."""
 
 
 class Page(msgspec.Struct, frozen=True):

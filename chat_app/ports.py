@@ -79,6 +79,9 @@ class History(Protocol):
     async def pinned(self, room_id: str) -> list[Message]:
         """What is pinned in the room, the latest pin first."""
 
+    async def reacted(self, account_id: str, message_ids: Collection[str]) -> set[tuple[str, str]]:
+        """Which emoji an account put on these messages: their ids and the emoji."""
+
     async def versions(self, message_id: str) -> list[Version]:
         """The earlier texts of a message that were kept, oldest first."""
 

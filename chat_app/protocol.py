@@ -41,6 +41,7 @@ from chat_app.frames import (
     encode as encode,
     event_frame as event_frame,
     frame as frame,
+    reacted_frame as reacted_frame,
 )
 from chat_app.message_views import (
     MessageView as MessageView,
@@ -50,6 +51,7 @@ from chat_app.message_views import (
     ReplyView as ReplyView,
     message_view as message_view,
     notice_text as notice_text,
+    own_view as own_view,
 )
 
 FRAME_LIMIT_BYTES = 16 * 1024

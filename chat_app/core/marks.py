@@ -1,17 +1,19 @@
 """What stands beside a message: reactions, pins, and the call of everybody present.
 
-`chat.py` asks what an event means; nothing is stored here.
+`chat.py` asks what an event means, pages which reactions are their reader's; nothing is stored here.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from chat_app.core.permissions import allows
 from chat_app.core.rooms import Room
 from chat_app.emojis import as_emoji
 from chat_app.errors import Forbidden
-from chat_app.models import Account, Pin, React
+from chat_app.models import Account, Message, Pin, React
+from chat_app.ports import History
 from chat_app.protocol import PinEvent, ReactEvent, UnpinEvent
 
 _HERE = re.compile(r"(?<!\w)@here(?!\w)", re.IGNORECASE)
@@ -41,3 +43,11 @@ def present_for(account: Account, room: Room, text: str) -> tuple[str, ...] | No
     if "@" not in text or not _HERE.search(text) or not allows(account, "here", room.standing(account.id)):
         return None
     return tuple(room.present())
+
+
+async def own_reactions(
+    history: History, messages: Iterable[Message], account_id: str
+) -> set[tuple[str, str]]:
+    """Which reactions are this account's, by id of the message and emoji, where not everybody is named."""
+    unsure = [one.id for one in messages if not all(reaction.complete for reaction in one.reactions)]
+    return await history.reacted(account_id, unsure) if unsure else set()

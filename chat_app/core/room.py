@@ -20,7 +20,7 @@ from chat_app.core.serving import Serving
 from chat_app.core.tasks import Tasks
 from chat_app.models import Committed, Member, Message, Notify, RoomInfo, Standing
 from chat_app.ports import History
-from chat_app.protocol import change_frame
+from chat_app.protocol import change_frame, reacted_frame
 
 PUBLIC = Standing()
 _log = logging.getLogger(__name__)
@@ -122,7 +122,10 @@ class Room(Serving):
         if not self.cursors and not self._loading:
             self._unload()
             return
-        frame = change_frame(change.kind, change.seq, change.message, self.info.slug)
+        if change.reacted is not None:
+            frame = reacted_frame(change.reacted, change.seq, change.message, self.info.slug)
+        else:
+            frame = change_frame(change.kind, change.seq, change.message, self.info.slug)
         if change.kind != "message":
             self._rewrite(change.message, told=change.kind in ("edited", "deleted"))
         self._remember(change.message, new=change.kind == "message")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from chat_app.core.marks import own_reactions
 from chat_app.models import Account, Message, Reaction, rfc3339
 from chat_app.ports import History
 from chat_app.protocol import notice_text
@@ -72,13 +73,19 @@ async def message_rows(
     answered = {message.reply_to.id for message in shown if message.reply_to is not None}
     known = await history.some(room_id, answered) if answered else []
     originals = {message.id: message for message in known}
-    return [message_row(message, reader, originals, at=at) for message in shown]
+    own = await own_reactions(history, shown, reader.id)
+    return [message_row(message, reader, originals, own, at=at) for message in shown]
 
 
 def message_row(
-    message: Message, reader: Account, originals: dict[str, Message], *, at: int | None = None
+    message: Message,
+    reader: Account,
+    originals: dict[str, Message],
+    own: Collection[tuple[str, str]],
+    *,
+    at: int | None = None,
 ) -> MessageRow:
-    """One message; what was deleted has no text."""
+    """One message; what was deleted has no text. `own`: see `core.marks.own_reactions`."""
     deleted = message.deleted_ms is not None
     return MessageRow(
         id=message.id,
@@ -95,7 +102,10 @@ def message_row(
         notice_value="" if message.notice is None else message.text,
         nonce=message.nonce if message.account_id == reader.id else None,
         reply=_reply_row(message, originals),
-        reactions=[_reaction_row(reaction, reader) for reaction in message.reactions],
+        reactions=[
+            _reaction_row(reaction, reader, known=(message.id, reaction.emoji) in own)
+            for reaction in message.reactions
+        ],
         pinned_at=None if message.pinned_ms is None else rfc3339(message.pinned_ms),
         mentions_me=reader.id in message.mentions,
         here=message.here,
@@ -130,11 +140,11 @@ def excerpt(text: str) -> str:
     return line if len(line) <= EXCERPT_LIMIT else line[: EXCERPT_LIMIT - 1].rstrip() + "\u2026"
 
 
-def _reaction_row(reaction: Reaction, reader: Account) -> ReactionRow:
+def _reaction_row(reaction: Reaction, reader: Account, *, known: bool) -> ReactionRow:
     return ReactionRow(
         emoji=reaction.emoji,
         count=reaction.count,
         users=[{"id": account_id, "name": name} for account_id, name in reaction.users],
         others=reaction.count - len(reaction.users),
-        own=any(account_id == reader.id for account_id, _ in reaction.users),
+        own=known or any(account_id == reader.id for account_id, _ in reaction.users),
     )

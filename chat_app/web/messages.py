@@ -5,13 +5,17 @@ What is pinned is a page as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UNSET, Struct, UnsetType
 
 from chat_app.core.completion import Found
+from chat_app.core.marks import own_reactions
 from chat_app.core.permissions import allows
+from chat_app.core.rooms import Room
 from chat_app.errors import ChatError, Forbidden, NotFound
-from chat_app.models import rfc3339
-from chat_app.protocol import MessageView, encode, message_view
+from chat_app.models import Message, rfc3339
+from chat_app.protocol import MessageView, encode, own_view
 from chat_app.web.base import Services
 from chat_app.web.message_rows import message_rows
 from chat_app.web.pages import PAGE_DEFAULT, PAGE_LIMIT, position
@@ -47,7 +51,16 @@ class NamesAnswer(Struct, frozen=True):
     names: list[Found]
 
 
-class RoomMessages(RoomsHandler):
+class MessagesHandler(RoomsHandler):
+    """What answers with messages."""
+
+    async def views(self, room: Room, messages: Sequence[Message]) -> list[MessageView]:
+        """As this reader sees them."""
+        own = await own_reactions(self.services.database.history, messages, self.me.id)
+        return [own_view(message, room.info.slug, own) for message in messages]
+
+
+class RoomMessages(MessagesHandler):
     """`/rooms/SLUG/messages`: the past, in pages, around one of them, or some of them."""
 
     answers_json = True
@@ -66,22 +79,20 @@ class RoomMessages(RoomsHandler):
         room_id, history = room.info.id, self.services.database.history
         if ids is not None:
             some = await history.some(room_id, _ids(ids))
-            answer = MessagesAnswer([message_view(message, room.info.slug) for message in some])
+            answer = MessagesAnswer(await self.views(room, some))
         elif (seq := given["around"]) is not None or given["after"] is not None:
             if seq is not None:
                 context = await history.around(room_id, seq, limit=limit)
             else:
                 context = await history.after(room_id, given["after"] or 0, limit=limit)
-            views = [message_view(message, room.info.slug) for message in context.messages]
+            views = await self.views(room, context.messages)
             answer = MessagesAnswer(views, context.more, context.newer)
         else:
             if (before := given["before"]) is not None:
                 page = await history.before(room_id, before, limit=limit)
             else:
                 page = await history.latest(room_id, upto=room.seq, limit=limit)
-            answer = MessagesAnswer(
-                [message_view(message, room.info.slug) for message in page.messages], page.more
-            )
+            answer = MessagesAnswer(await self.views(room, page.messages), page.more)
         self.write_json(encode(answer))
 
 
@@ -104,7 +115,7 @@ class MessageVersions(RoomsHandler):
         )
 
 
-class RoomPins(RoomsHandler):
+class RoomPins(MessagesHandler):
     """`/rooms/SLUG/pins`: a page for who asks for one, JSON for everybody else."""
 
     def initialize(self, services: Services) -> None:
@@ -118,8 +129,7 @@ class RoomPins(RoomsHandler):
         history = self.services.database.history
         pinned = await history.pinned(room.info.id)
         if self.answers_json:
-            views = [message_view(message, room.info.slug) for message in pinned]
-            self.write_json(encode(MessagesAnswer(views)))
+            self.write_json(encode(MessagesAnswer(await self.views(room, pinned))))
             return
         self.render_page(
             "pages/pins.html",

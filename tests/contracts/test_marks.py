@@ -170,6 +170,43 @@ def test_what_is_not_there_or_was_written_by_nobody_is_not_marked(place: Place, 
     run(place, scenario)
 
 
+def test_a_change_says_whose_reaction_it_was(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        message = await store.post("ann", "hello")
+        for remove in (False, True):
+            done = await react(store, message, "bob", "🎉", remove=remove)
+            assert done.reacted == React(message.room_id, message.id, "id-bob", "🎉", NOW, remove=remove)
+        assert (await pin(store, message)).reacted is None
+
+    run(place, scenario)
+
+
+def test_the_store_knows_whose_reactions_are_beyond_those_named(place: Place) -> None:
+    async def scenario(store: Store) -> None:
+        message, other = await store.post("ann", "hello"), await store.post("ann", "again")
+        for number in range(USERS_LIMIT):
+            await store.accounts.create(account(f"p{number}"), "hash")
+            await react(store, message, f"p{number}", "🎉", at_ms=NOW + number)
+        await react(store, message, "bob", "🎉", at_ms=NOW + 100)
+        await react(store, message, "bob", "👍")
+        await react(store, other, "bob", "👀")
+        await react(store, other, "bob", "👍")
+        await react(store, other, "bob", "👍", remove=True)
+        (reaction, _) = (await now(store, message)).reactions
+        assert reaction.count == USERS_LIMIT + 1 and BOB not in reaction.users
+        both = [message.id, other.id]
+        assert await store.history.reacted("id-bob", both) == {
+            (message.id, "🎉"),
+            (message.id, "👍"),
+            (other.id, "👀"),
+        }
+        assert await store.history.reacted("id-bob", [other.id]) == {(other.id, "👀")}
+        assert await store.history.reacted("id-ann", both) == set()
+        assert await store.history.reacted("id-bob", []) == set()
+
+    run(place, scenario)
+
+
 # -- pins --------------------
 
 

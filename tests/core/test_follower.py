@@ -13,6 +13,7 @@ from chat_app.hints import Changed, NotifySet, ReadTo, RoomMade
 from chat_app.models import Page
 
 from .nodes import Member, Node, World, run
+from .test_room_machine import whole_frames
 
 
 class Reads:
@@ -414,6 +415,24 @@ def test_a_busy_store_is_asked_again_by_the_next_comparison(tmp_path: Path) -> N
         await b.follower.compare()
         await world.at_rest()
         assert bob.kinds() == ["latest", "message", "message"]
+
+    run(tmp_path, scenario)
+
+
+def test_whose_reaction_it_was_is_told_on_every_node(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        a, b = world.nodes
+        ann, bob = await world.member("ann", a), await world.member("bob", b)
+        ann.say("hello")
+        await world.at_rest()
+        page = await world.database.history.latest(a.room().info.id, upto=1, limit=1)
+        for fields in ({}, {"remove": True}):
+            ann.send(type="react", id=page.messages[0].id, emoji="🎉", **fields)
+        await world.at_rest()
+        for member in (ann, bob):
+            frames = [frame for frame in whole_frames(member.sink) if frame["type"] == "reacted"]
+            told = [(frame["userId"], frame["emoji"], frame.get("remove")) for frame in frames]
+            assert told == [(ann.account.id, "🎉", None), (ann.account.id, "🎉", True)]
 
     run(tmp_path, scenario)
 

@@ -8,6 +8,7 @@ from playwright.async_api import Locator, expect
 from tests.conftest import Site
 from tests.e2e.browser import PHONE, Browser, Person
 from tests.e2e.test_rooms import make_room
+from tests.web.test_marks import twenty_react
 
 pytestmark = pytest.mark.gen_test(timeout=180)
 
@@ -118,6 +119,35 @@ async def test_a_reaction_is_put_and_taken_by_a_click_and_told_to_everybody(
     await chip(kim.message("done"), "🎉").click()
     for person in (ada, kim, bo):
         await expect(person.page.locator(".reaction")).to_have_count(0)
+
+
+async def test_who_reacts_as_the_21st_takes_it_away_again_in_any_tab_and_after_a_reload(
+    site: Site, browser: Browser
+) -> None:
+    ada, kim = await talked(site, browser, "popular")
+    await make_room(site, "den", "Den")
+    lobby = site.app.services.registry.by_slug("lobby")
+    assert lobby is not None
+    page = await site.app.services.database.history.latest(lobby.info.id, upto=lobby.seq, limit=1)
+    await twenty_react(site, page.messages[0].id, "🎉")
+    elsewhere = await ada.another_tab()
+    for person in (ada, elsewhere, kim):
+        await expect(chip(person.message("popular"), "🎉")).to_contain_text("🎉 20")
+    await chip(ada.message("popular"), "🎉").click()
+    for person in (ada, elsewhere, kim):
+        face = chip(person.message("popular"), "🎉")
+        await expect(face).to_contain_text("🎉 21")
+        await expect(face).to_have_attribute("aria-pressed", "false" if person is kim else "true")
+    await ada.reload()
+    await expect(chip(ada.message("popular"), "🎉")).to_have_attribute("aria-pressed", "true")
+    await elsewhere.open("/rooms/den")
+    await elsewhere.enter("Lobby")  # by the line alone
+    await expect(chip(elsewhere.message("popular"), "🎉")).to_have_attribute("aria-pressed", "true")
+    await chip(elsewhere.message("popular"), "🎉").click()
+    for person in (ada, elsewhere, kim):
+        face = chip(person.message("popular"), "🎉")
+        await expect(face).to_contain_text("🎉 20")
+        await expect(face).to_have_attribute("aria-pressed", "false")
 
 
 async def test_any_emoji_by_the_keyboard_and_a_clear_word_for_what_is_none(

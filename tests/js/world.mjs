@@ -4,6 +4,7 @@ import { Outbox } from "../../static/js/net/outbox.js";
 import { Sender } from "../../static/js/net/sender.js";
 import { ChatSocket } from "../../static/js/net/socket.js";
 import { Chat } from "../../static/js/state/chat.js";
+import { OwnReactions } from "../../static/js/state/own_reactions.js";
 import { FakeClock, FakeSocket, FakeStore } from "./fakes.mjs";
 
 /** @typedef {import("../../static/js/net/frames.js").Message} Message */
@@ -51,9 +52,10 @@ export function history(mode, seq, messages = [], { room = "lobby", epoch = "e1"
  * @param {Reason} [parts.why]
  * @param {() => number} [parts.random]
  * @param {{messages: Message[], more: boolean} | null} [parts.older]
+ * @param {(room: string, ids: string[]) => Promise<Message[] | null>} [parts.some]
  * @param {number | null} [parts.start]
  */
-export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), why = { kind: "unknown" }, random = () => 0.5, older = null, start = 10 } = {}) {
+export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), why = { kind: "unknown" }, random = () => 0.5, older = null, some = async () => null, start = 10 } = {}) {
   /** @type {FakeSocket[]} */
   const sockets = [];
   /** @type {[string, unknown][]} */
@@ -74,6 +76,8 @@ export function makeWorld({ store = new FakeStore(), clock = new FakeClock(), wh
   });
   const sender = new Sender(outbox, socket, clock);
   const chat = new Chat({ socket, outbox, sender, clock, fetchOlder: async () => older, me: ME, room: { slug: "lobby", title: "Lobby" } });
+  const own = new OwnReactions({ me: ME, fetchSome: some, onLearnt: (messages) => log.push(["learnt", messages.map(({ id }) => id)]) });
+  chat.on("crowded", (crowded) => void own.take(crowded));
   for (const name of /** @type {const} */ (["shown", "put", "older", "acknowledged", "badge", "line", "removed", "described", "refused", "people", "typing"])) {
     chat.on(name, (detail) => log.push([name, detail]));
   }

@@ -8,9 +8,10 @@ import pytest
 
 from chat_app.app import open_app
 from chat_app.data_folder import ensure_data
-from chat_app.models import Account
+from chat_app.errors import ChatError
+from chat_app.models import Account, Committed, React
 from chat_app.settings import load
-from tests.conftest import Client, Site
+from tests.conftest import PASSWORD, Client, Site
 
 MANY = pytest.mark.settings(
     rate_limit="0", account_rate_limit="0", address_rate_limit="0", frame_rate_limit="0"
@@ -19,6 +20,21 @@ MANY = pytest.mark.settings(
 
 async def person(site: Site, name: str) -> Account:
     return next(one for one in await site.app.services.identity.people.all() if one.name == name)
+
+
+async def twenty_react(site: Site, message_id: str, emoji: str) -> None:
+    """As many as are named put it on a message of the lobby: p0 to p19, none of them connected."""
+    services = site.app.services
+    lobby = services.registry.by_slug("lobby")
+    assert lobby is not None
+    for number in range(20):
+        account = await services.administration.add_user(f"p{number}", "member", PASSWORD)
+        stored: asyncio.Future[Committed | ChatError] = asyncio.get_running_loop().create_future()
+        change = React(lobby.info.id, message_id, account.id, emoji, number)
+        services.database.history.submit(change, stored.set_result)
+        outcome = await stored
+        assert isinstance(outcome, Committed)
+        services.chat.publish(lobby, outcome)
 
 
 async def refusal(client: Client, **event: object) -> str:
@@ -156,6 +172,35 @@ async def test_who_may_not_see_a_room_is_not_mentioned_in_it(site: Site) -> None
     await site.account("Kim")
     masa.send(type="message", text="@Kim", room="team")
     assert "mentions" not in (await masa.until("message"))["message"]
+
+
+@MANY
+@pytest.mark.gen_test(timeout=30)
+async def test_whose_reaction_is_beyond_those_named_is_told_live_and_over_http(site: Site) -> None:
+    masa_cookie = await site.account("Masa")
+    masa = await site.join(masa_cookie)
+    message = await masa.say("popular")
+    await twenty_react(site, message["id"], "🎉")
+    me = (await person(site, "Masa")).id
+    masa.send(type="react", id=message["id"], emoji="🎉")
+    told = await masa.until("reacted", userId=me)
+    assert (told["emoji"], "remove" in told) == ("🎉", False)
+    (reaction,) = told["message"]["reactions"]
+    assert (reaction["count"], len(reaction["users"]), "own" in reaction) == (21, 20, False)
+    late_cookie = await site.sign_in("p0")
+    other_cookie = await site.account("Kim")
+    for path in ("messages", f"messages?ids={message['id']}", "messages?around=1", "messages?before=2"):
+        for cookie, own in ((masa_cookie, True), (late_cookie, True), (other_cookie, False)):
+            answer = json.loads((await site.get(f"/rooms/lobby/{path}", cookie=cookie)).body)
+            assert [one["own"] for one in answer["messages"][0]["reactions"]] == [own], path
+    for cookie, own in ((masa_cookie, True), (late_cookie, True), (other_cookie, False)):
+        page = (await site.get("/rooms/lobby", cookie=cookie)).body.decode()
+        assert ('class="reaction reaction--own"' in page) is own
+    masa.send(type="react", id=message["id"], emoji="🎉", remove=True)
+    told = await masa.until("reacted", userId=me)
+    assert (told["emoji"], told["remove"], told["message"]["reactions"][0]["count"]) == ("🎉", True, 20)
+    answer = json.loads((await site.get("/rooms/lobby/messages", cookie=masa_cookie)).body)
+    assert "own" not in answer["messages"][0]["reactions"][0], "all of them are named"
 
 
 @MANY

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Connection, exists, select
 
 from chat_app.backends.sql.messages import find, messages_of, select_messages
 from chat_app.backends.sql.pins import pinned
+from chat_app.backends.sql.reactions import reacted
 from chat_app.backends.sql.schema import messages, rooms
 from chat_app.backends.sql.search import SqlSearch
 from chat_app.backends.sql.versions import forget_versions, versions
@@ -63,6 +64,10 @@ class SqlHistory:
     async def pinned(self, room_id: str) -> list[Message]:
         """What is pinned in the room, the latest pin first."""
         return await self._readers.read(lambda connection: pinned(connection, room_id))
+
+    async def reacted(self, account_id: str, message_ids: Collection[str]) -> set[tuple[str, str]]:
+        """Which emoji an account put on these messages: their ids and the emoji."""
+        return await self._readers.read(lambda connection: reacted(connection, account_id, message_ids))
 
     async def versions(self, message_id: str) -> list[Version]:
         """The earlier texts of a message, oldest first."""

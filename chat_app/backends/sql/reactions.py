@@ -5,6 +5,9 @@ Who may react was asked before (`core/marks.py`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from msgspec import structs
 from sqlalchemy import Connection, delete, func, insert, select
 
 from chat_app.backends.sql.messages import changeable, changed, unchanged
@@ -39,7 +42,14 @@ def react(connection: Connection, change: React) -> Committed:
                 created_ms=change.at_ms,
             )
         )
-    return changed(connection, "reacted", message, head + 1)
+    return structs.replace(changed(connection, "reacted", message, head + 1), reacted=change)
+
+
+def reacted(connection: Connection, account_id: str, message_ids: Collection[str]) -> set[tuple[str, str]]:
+    """Which emoji an account put on these messages: their ids and the emoji."""
+    own = reactions.c.message_id.in_(list(message_ids)) & (reactions.c.account_id == account_id)
+    chosen = select(reactions.c.message_id, reactions.c.emoji).where(own)
+    return {(message_id, emoji) for message_id, emoji in connection.execute(chosen)}
 
 
 def _check_number(connection: Connection, change: React) -> None:

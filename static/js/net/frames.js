@@ -1,7 +1,7 @@
 // The frames of the contract, as types, and how one is read.
 
 /** @typedef {{id: string, seq: number, from: string, userId: string}} ReplyTo */
-/** @typedef {{emoji: string, count: number, users: {id: string, name: string}[]}} Reaction the first 20 users */
+/** @typedef {{emoji: string, count: number, users: {id: string, name: string}[], own?: boolean}} Reaction the first 20 users; own: beyond them */
 /** @typedef {{kind: string, value: string}} Notice */
 /**
  * @typedef {{id: string, room: string, seq: number, from: string, userId: string, text?: string, html?: string, sentAt: string, nonce?: string,
@@ -12,7 +12,10 @@
 
 /** @typedef {{type: "system", message: string, clientId: string, user: {id: string, name: string, role: string}, limits: Limits}} SystemFrame */
 /** @typedef {{type: "history", room: string, epoch: string, mode: "latest" | "resumed" | "reset", messages: Message[], seq: number, more: boolean}} HistoryFrame */
-/** @typedef {{type: "message" | "edited" | "deleted" | "reacted" | "pinned", room: string, seq: number, message: Message}} ChangeFrame */
+/**
+ * @typedef {{type: "message" | "edited" | "deleted" | "reacted" | "pinned", room: string, seq: number, message: Message,
+ *   userId?: string, emoji?: string, remove?: boolean}} ChangeFrame of a reaction also whose it was
+ */
 /** @typedef {{type: "ack", nonce: string, room: string, id: string, seq: number}} AckFrame */
 /** @typedef {{type: "presence", room: string, online: number, users?: string[], joined?: string[], left?: string[], partial?: boolean}} PresenceFrame */
 /** @typedef {{type: "typing", room: string, users: string[]}} TypingFrame */

@@ -62,11 +62,12 @@ export class Arrivals {
   /** @param {ChangeFrame} frame */
   change(frame) {
     const room = this.#following.room(frame.room);
+    const before = room.find(frame.message.id);
     const change = room.log.change(frame);
     if (change.kind === "gap") return this.#following.resume(room);
     if (change.kind === "stale") return;
     const { message } = frame;
-    this.#changed(room, [message]);
+    this.#changed(room, [message], frame, before);
     const isNew = frame.type === "message" && !change.known;
     const lineMoved = isNew && this.#read(room, message);
     if (isNew) room.typing.ended(message.from);
@@ -96,11 +97,15 @@ export class Arrivals {
    * What is held beside the log is in its state now, before anybody is told.
    * @param {Room} room
    * @param {Message[]} messages
+   * @param {ChangeFrame} [change]
+   * @param {Message} [before]
    */
-  #changed(room, messages) {
+  #changed(room, messages, change, before) {
     room.originals.follow(messages);
     room.context?.follow(messages);
     if (room === this.#following.current && messages.length > 0) this.#told.emit("changed", { room, messages });
+    const crowded = messages.filter(({ reactions }) => reactions?.some(({ count, users }) => count > users.length));
+    if (crowded.length > 0) this.#told.emit("crowded", { room, messages: crowded, change, before });
   }
 
   /**

@@ -11,11 +11,13 @@ import { withChanges } from "./meanwhile.js";
 /** @typedef {import("../net/frames.js").ErrorFrame} ErrorFrame */
 /** @typedef {import("../net/frames.js").SystemFrame} SystemFrame */
 /** @typedef {import("./room.js").Room} Room */
+/** @typedef {{room: Room, messages: Message[], change?: import("../net/frames.js").ChangeFrame, before?: Message}} Crowded */
 /**
  * @typedef {object} ChatEvents
  * @property {Room} shown the current room has to be drawn anew
  * @property {{room: Room, put: Message[], news: boolean}} put messages of the current room came or changed; news: just now
  * @property {{room: Room, messages: Message[]}} changed messages of the current room are known in their state now, shown or not
+ * @property {Crowded} crowded more people reacted to these messages than they name
  * @property {{room: Room, put: Message[]}} older
  * @property {{room: Room, gone: Message[]}} trimmed
  * @property {{nonce: string, id: string, seq: number}} acknowledged

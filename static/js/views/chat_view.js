@@ -1,6 +1,7 @@
 // Everything that is seen of the chat, composed: the parts, and how they call each other. What comes from the chat goes on
 // in showing.js.
 
+import { late } from "../dom/late.js";
 import { fetchAround, fetchLater, fetchOlder, fetchPins, fetchSome } from "../net/messages.js";
 import { Looking } from "../state/looking.js";
 import { withChanges } from "../state/meanwhile.js";
@@ -24,6 +25,7 @@ export class ChatView {
   #socket;
   #parts;
   #showing;
+  #own;
 
   /**
    * @param {object} parts
@@ -87,12 +89,17 @@ export class ChatView {
     const pins = new PinsLink({ fetchPins: () => fetchPins(chat.current.slug), onJump: (seq) => void look.jump(seq) });
     const people = new PeopleList();
     const typing = new TypingLine();
+    this.#own = late(async () => {
+      const { OwnReactions } = await import("../state/own_reactions.js");
+      return new OwnReactions({ me, fetchSome, onLearnt: timeline.update });
+    });
     this.#parts = { status: this.status, timeline, writing, acting, around, look, toEnd, refused, navigation, pins };
     this.#showing = new Showing({ ...this.#parts, chat, outbox, page, quotes, reader, people, typing, onWanted: () => this.#bring() });
   }
 
   connect() {
     this.#showing.listen();
+    this.#chat.on("crowded", (crowded) => void this.#own().then((own) => own.take(crowded)).catch(() => {}));
     for (const part of Object.values(this.#parts)) part.connect();
     this.#showing.start();
   }

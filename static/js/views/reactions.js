@@ -42,10 +42,11 @@ export function fillReactions(row, reactions, me) {
  */
 export function readReactions(row) {
   const chips = /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll(".reaction[data-users]"));
-  return [...chips].map(({ dataset }) => ({
+  return [...chips].map(({ dataset, classList }) => ({
     emoji: dataset.emoji ?? "",
     count: Number(dataset.count),
     users: JSON.parse(dataset.users ?? "[]"),
+    own: classList.contains("reaction--own"),
   }));
 }
 
@@ -94,8 +95,8 @@ function newChip(emoji) {
  * @param {Reaction} reaction
  * @param {{id: string}} me
  */
-function fillChip(chip, { count, users }, me) {
-  const own = users.some(({ id }) => id === me.id);
+function fillChip(chip, { count, users, own: known }, me) {
+  const own = known === true || users.some(({ id }) => id === me.id);
   const others = count - users.length;
   const names = users.map(({ name }) => name).join(", ") + (others > 0 ? ` +${number(others)}` : "");
   const face = find("button", HTMLButtonElement, chip);
