@@ -123,6 +123,8 @@ def no_answer() -> NotFound:
 
 def named_in_posts(connection: Connection, posts: Sequence[Post]) -> list[tuple[str, ...]]:
     """For each post the accounts that it names and that may see its room."""
+    if not any("@" in post.text for post in posts):
+        return [()] * len(posts)
     found = [candidates(post.text) if "@" in post.text else [] for post in posts]
     keys = {key for of_text in found for of_at in of_text for key in of_at}
     ids = look_up(connection, keys) if keys else {}
