@@ -41,9 +41,10 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _run(settings: Settings, worker: "Worker | None") -> int:
-    from chat_app.loop import new_loop
+    from chat_app.loop import new_loop, reserve_descriptors
     from chat_app.metrics import Turns
 
+    reserve_descriptors()
     turns = Turns()
     with asyncio.Runner(loop_factory=lambda: new_loop(turns, settings.loop)) as runner:
         runner.run(_serve(settings, turns) if worker is None else _serve_beside(settings, turns, worker))

@@ -6,7 +6,7 @@ import os
 import socket
 from typing import Any
 
-TURN_ACCEPTS = 8
+TURN_ACCEPTS = 3
 """Connections accepted in a turn of the loop: Tornado would take 128, and a handshake costs 1 ms."""
 BACKLOG = 4096
 """Connections that wait to be accepted. What finds no place is tried again after 1, 3, 7 … seconds: after a

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import socket
 import sqlite3
 import stat
@@ -254,6 +255,12 @@ def test_smoke_says_why_and_exits_1(server: tuple[Server, Path]) -> None:
         assert PASSWORD not in failure.stderr and "wrong password" not in failure.stderr
 
 
+def descriptors(server: Server) -> int:
+    """For how many there is room without waiting (proc(5), FDSize)."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("FDSize:")[2].split()[0])
+
+
 def test_every_limit_at_0_still_serves(tmp_path: Path, sockets: ExitStack) -> None:
     data = tmp_path / "data"
     made(data, "Ada", "owner")
@@ -267,6 +274,7 @@ def test_every_limit_at_0_still_serves(tmp_path: Path, sockets: ExitStack) -> No
             client.send(json.dumps({"type": "message", "text": "x" * 600, "nonce": str(number)}))
         while json.loads(client.recv(60)).get("nonce") != "119":
             pass
+        assert descriptors(running) >= min(1_024, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         client.close()
         assert running.stop() == 0
 

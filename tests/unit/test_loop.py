@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import subprocess
 import sys
 import time
 
@@ -19,6 +20,27 @@ def sample(turns: Turns, name: str) -> float:
     registry.register(turns)
     lines = generate_latest(registry).decode().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))
+
+
+def room_for_descriptors(program: str, soft_limit: int) -> int:
+    """How large the table of descriptors is after `program`, of a process with that limit (proc(5), FDSize)."""
+    told = "import re, pathlib; print(re.search(r'FDSize:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft_limit}, {soft_limit}))"
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join((limited, program, told))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how large the table is")
+@pytest.mark.parametrize("limit", [300, 3_000])
+def test_the_table_of_descriptors_has_its_size_before_anybody_comes(limit: int) -> None:
+    reserve = "from chat_app.loop import reserve_descriptors; reserve_descriptors()"
+    assert room_for_descriptors("", limit) < limit
+    assert room_for_descriptors(reserve, limit) >= limit
 
 
 def test_a_callback_that_blocks_is_the_longest_turn() -> None:
@@ -47,7 +69,7 @@ def test_turns_are_counted_in_their_buckets() -> None:
 def test_who_was_not_served_in_a_turn_is_served_in_the_next_one() -> None:
     turns = Turns()
     selector = TurnSelector(turns)
-    pairs = [socket.socketpair() for _ in range(TURN_EVENTS + 10)]
+    pairs = [socket.socketpair() for _ in range(2 * TURN_EVENTS - 1)]
     try:
         for one, other in pairs:
             selector.register(one, 1)
