@@ -1,4 +1,4 @@
-"""Runs steps side by side, two more than there are processors: `python -m tests` calls `run_all`.
+"""Runs steps side by side, one more than there are processors: `python -m tests` calls `run_all`.
 
 What a step writes is shown whole when it has ended, so that a log can be read from top to bottom.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from chat_app import bootstrap
 
-MOST = 6  # tests of faults and of pages have deadlines
+MOST = 4  # tests of faults and of pages have deadlines
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Outcome:
 
 
 def lanes() -> int:
-    """Two more than processors: installing, databases and faults wait for most of their time."""
-    return min(MOST, 2 + len(os.sched_getaffinity(0)))
+    """One more than processors: installing, databases and faults wait for most of their time."""
+    return min(MOST, 1 + len(os.sched_getaffinity(0)))
 
 
 def run_all(steps: Iterable[Step]) -> list[Outcome]:
