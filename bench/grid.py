@@ -21,7 +21,8 @@ from bench.loader import Counted, Counting, Loaded, Loader
 from bench.process import Server, tree
 from bench.servers import PEERS, ROOMLOG, paths
 from tests.faults.client import ORIGIN
-from tests.services import PostgreSQL, Redis, free_port
+from tests.ports import free_port
+from tests.services import PostgreSQL, Redis
 
 OURS = next(peer for peer in PEERS if peer.name == ROOMLOG)
 INFLIGHT = 32

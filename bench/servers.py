@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import install, roomlog
 from bench.loader import Loader
 from bench.process import Server
-from tests.services import free_port
+from tests.ports import free_port
 
 NODE_WS = "Node ws"
 ROOMLOG = "Roomlog"

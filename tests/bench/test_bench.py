@@ -15,7 +15,7 @@ from bench.process import Server, tree
 from bench.scenarios import Durations, fan_out, storm
 from bench.servers import NODE_WS, PEERS, ROOMLOG, Arena, paths
 from tests.__main__ import strict
-from tests.services import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SHORT = Durations(100, 300)
@@ -213,3 +213,17 @@ def test_the_micro_benchmarks_run() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_runs_where_nothing_for_tests_is_installed() -> None:
+    """`python -m bench` makes an environment with what the server needs, no more."""
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(('pytest', 'hypothesis', 'playwright', 'websockets')))\n"
+        "from bench.__main__ import _parse, steps\n"
+        "from bench import install, loader, machine, report\n"
+        "print(len(steps()), _parse(['--quick']).quick)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "8 True\n", done.stderr

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.processes import Server, children_of, command
-from tests.services import PostgreSQL, Redis, free_port
+from tests.services import PostgreSQL, Redis
 
 PASSWORD = "correct horse battery"
 COUNT = 3

@@ -27,7 +27,8 @@ from chat_app.hints import AccountChanged, Changed, Hint, RoomMade
 from chat_app.metrics import BrokerMetrics, Metrics
 from chat_app.models import Committed, Message
 from tests.faults.proxy import Fate, Proxy
-from tests.services import Redis, free_port, missing_redis, need
+from tests.ports import free_port
+from tests.services import Redis, missing_redis, need
 
 QUICK = Intervals(
     reply_seconds=1.0,

@@ -13,8 +13,8 @@ from chat_app.data_folder import ensure_data
 from chat_app.settings import load
 from tests.conftest import PASSWORD
 from tests.e2e.browser import Browser, Person
+from tests.ports import free_port
 from tests.processes import Server
-from tests.services import free_port
 
 AWAY = (
     r"ERR_CONNECTION_REFUSED",

@@ -16,7 +16,8 @@ from tests.faults.checker import Record, Stored
 from tests.faults.client import Member
 from tests.faults.crowd import come_to_rest, gather, judge
 from tests.faults.stage import ROOMS, Running, build
-from tests.services import PostgreSQL, free_port
+from tests.ports import free_port
+from tests.services import PostgreSQL
 
 NODES = 3
 SECRET = "signs the cookies of all nodes alike 0123456789 0123456789"

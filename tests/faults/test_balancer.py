@@ -23,7 +23,8 @@ from tests.faults.client import HOST, ORIGIN, Line
 from tests.faults.cluster import Cluster, judge_all
 from tests.faults.crowd import BUSY, end_all, gather, write
 from tests.faults.stage import NAMES
-from tests.services import free_port, need
+from tests.ports import free_port
+from tests.services import need
 
 PASSWORD = "correct horse battery"
 WRITERS = 20

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.processes import Server, command
-from tests.services import PostgreSQL, free_port, missing_postgresql, need
+from tests.services import PostgreSQL, missing_postgresql, need
 
 PASSWORD = "correct horse battery"
 

@@ -12,8 +12,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from chat_app.settings import SETTINGS, SettingsError, load
+from tests.ports import free_port
 from tests.processes import ROOT
-from tests.services import free_port, missing_redis, need
+from tests.services import missing_redis, need
 
 COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

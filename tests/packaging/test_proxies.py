@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.processes import ROOT, Server, command
-from tests.services import PostgreSQL, Redis, free_port, missing_redis, need
+from tests.services import PostgreSQL, Redis, missing_redis, need
 
 PASSWORD = "correct horse battery"
 CLIENT, CLAIMED = "127.0.0.5", "192.0.2.9"

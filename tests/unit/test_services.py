@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import PostgreSQL, Redis, free_port
+from tests.ports import free_port
+from tests.services import PostgreSQL, Redis
 
 
 def test_postgresql_runs_and_comes_back_with_what_it_held(postgresql: PostgreSQL) -> None:
