@@ -23,7 +23,7 @@ from chat_app.settings import SettingsError
 
 TURN_EVENTS = 6
 """Sockets served in a turn at most: 5,000 that connect at once, for 1 ms each, keep a timer or a flush
-waiting no longer. Asking the system again costs 0.2 µs an event.
+waiting no longer. With 16 a message costs 2 µs less, and those 5,000 make turns of over 20 ms.
 """
 DESCRIPTORS_RESERVED = 65_536
 """8 bytes each, of the system's memory."""

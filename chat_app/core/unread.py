@@ -241,15 +241,15 @@ class Unreads:
         counted = 0
         by_id = self._registry.by_id
         rooms = [
-            (room.info.id, None if room.info.kind == "public" else room.members, news, news.first, news.upto,
+            (room.info.id, None if room.info.kind == "public" else room, news, news.first, news.upto,
              len(news.seqs), news.concerned)
             for key, news in gathered.items() if (room := by_id(key)) is not None
         ]  # fmt: skip
         for account_id, _ in self._connections.accounts():
             marks = self._marks.get(account_id)
             differing = []
-            for room_id, members, news, first, upto, came, concerned in rooms:
-                if members is not None and account_id not in members:
+            for room_id, closed, news, first, upto, came, concerned in rooms:
+                if closed is not None and account_id not in closed.members:
                     continue
                 if marks is None:  # the store is being asked, perhaps as it was before these
                     self._recount.add((account_id, room_id))
