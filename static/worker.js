@@ -11,11 +11,17 @@ const PAGES_CACHE = "roomlog-pages-"; // and the account's id
 const KEPT_PAGES = 5;
 const ROOM = /^\/rooms\/[a-zA-Z0-9_-]{1,32}$/;
 
+/** A page may ask while this still forgets what an earlier version kept. */
+let activated = Promise.resolve();
+
 worker.addEventListener("install", (event) => event.waitUntil(install()));
-worker.addEventListener("activate", (event) => event.waitUntil(activate()));
+worker.addEventListener("activate", (event) => {
+  activated = activate();
+  event.waitUntil(activated);
+});
 worker.addEventListener("message", (event) => {
   if (event.data?.claim === true) event.waitUntil(worker.clients.claim());
-  if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(fetchPage(event.data.keep));
+  if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(activated.then(() => fetchPage(event.data.keep)));
 });
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
