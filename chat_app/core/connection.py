@@ -114,9 +114,9 @@ class Connection:
     def block(self, rest: memoryview) -> None:
         """The system took no more: set every cursor aside until `rest` has drained."""
         self.blocked = True
-        for cursor in self.cursors.values():
+        self.sink.buffer(rest)  # first: too many acks may close it
+        for cursor in list(self.cursors.values()):
             cursor.room.set_aside(cursor)
-        self.sink.buffer(rest)
 
     def tell(self, frame: bytes) -> None:
         """Sends what is no log (acks, errors): at once, or when the sink has drained; too much of it closes
@@ -169,6 +169,8 @@ class Connection:
         """Ends it with a close frame, behind the acks that wait; the sink reports the end."""
         if self.closed:
             return
+        for cursor in list(self.cursors.values()):
+            cursor.room.set_aside(cursor)  # which tells what waited for the room's next send
         if self.blocked and self.control and code != 4408:
             waiting, self.control = b"".join(self.control), None
             self.sink.buffer(memoryview(waiting))

@@ -235,6 +235,8 @@ class Room(Serving):
         nothing falls between.
         """
         self.set_aside(cursor)
+        if cursor.connection.closed:
+            return  # by what that told it: more waited than may
         cursor.generation += 1
         cursor.following = cursor.loading = False
         self.cursors.add(cursor)

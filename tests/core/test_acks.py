@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chat_app.core import room_limits
-from chat_app.core.connection import Connection
+from chat_app.core.connection import CONTROL_LIMIT, Connection
 from chat_app.core.rooms import Room, follow, unfollow
 from chat_app.frames import AckFrame, event_frame
 
@@ -93,7 +93,14 @@ def is_read_anew(connection: Connection, sink: FakeSink, room: Room) -> None:
     room.reload(room.seq)
 
 
-@pytest.mark.parametrize("happens", [blocks, joins_anew, leaves, is_read_anew])
+def is_closed(connection: Connection, sink: FakeSink, room: Room) -> None:
+    """As `web/socket.py` does it: out of every room before the close frame is written."""
+    connection.close(1012, "the server restarts")
+    connection.closed = True
+    unfollow(connection, room)
+
+
+@pytest.mark.parametrize("happens", [blocks, joins_anew, leaves, is_read_anew, is_closed])
 @pytest.mark.parametrize("alone", [True, False])
 def test_whatever_happens_before_the_send_it_comes_once(
     happens: Callable[[Connection, FakeSink, Room], None], alone: bool
@@ -108,11 +115,60 @@ def test_whatever_happens_before_the_send_it_comes_once(
         assert room.tell_behind(sender, ack(1))
         happens(sender, sink, room)
         await settle()
-        sink.drain()
+        if sink.room is not None:
+            sink.drain()
         await settle()
         assert kinds(sink).count("ack") == 1
         for _, other in people[1:]:
             assert "ack" not in kinds(other)
+
+    run(scenario)
+
+
+def test_more_than_may_wait_ends_it_behind_what_was_begun() -> None:
+    """64 may wait for a blocked reader: one more is 4408, whose frame comes after the rest of the one before."""
+
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        sender, sink = connect("a")
+        follow(sender, room, since=None, epoch=None)
+        await settle()
+        room.publish(store.change("message", "m", "text"))
+        for number in range(CONTROL_LIMIT + 1):
+            assert room.tell_behind(sender, ack(number))
+        waited: list[int] = []
+        closing = sink.close
+
+        def close(code: int, reason: str) -> None:
+            waited.append(len(sink.waiting))
+            closing(code, reason)
+            unfollow(sender, room)
+
+        sink.close = close  # type: ignore[method-assign]
+        blocks(sender, sink, room)
+        assert (sink.closed_with, waited) == (4408, [3])
+
+    run(scenario)
+
+
+def test_who_is_ended_while_joining_anew_is_in_no_room() -> None:
+    async def scenario(room: Room, store: MemoryHistory) -> None:
+        sender, sink = connect("a")
+        follow(sender, room, since=None, epoch=None)
+        await settle()
+        room.publish(store.change("message", "m", "text"))
+        for number in range(CONTROL_LIMIT + 2):
+            assert room.tell_behind(sender, ack(number))
+        closing = sink.close
+
+        def close(code: int, reason: str) -> None:
+            closing(code, reason)
+            sender.closed = True
+            unfollow(sender, room)
+
+        sink.close = close  # type: ignore[method-assign]
+        sink.room = 1
+        joins_anew(sender, sink, room)
+        assert (sink.closed_with, room.cursors, sender.cursors) == (4408, set(), {})
 
     run(scenario)
 
