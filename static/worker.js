@@ -7,21 +7,18 @@
 
 const worker = /** @type {Scope} */ (/** @type {unknown} */ (self));
 const FILES_CACHE = `roomlog-files-${VERSION}`;
-const PAGES_CACHE = "roomlog-pages-"; // and the account's id
+const ALL_PAGES = "roomlog-pages-";
+const PAGES_CACHE = `${ALL_PAGES}${VERSION}-`; // and the account's id
 const KEPT_PAGES = 5;
 const ROOM = /^\/rooms\/[a-zA-Z0-9_-]{1,32}$/;
 
-/** A page may ask while this still forgets what an earlier version kept. */
-let activated = Promise.resolve();
+let departures = 0; // of accounts, as far as this worker saw
 
 worker.addEventListener("install", (event) => event.waitUntil(install()));
-worker.addEventListener("activate", (event) => {
-  activated = activate();
-  event.waitUntil(activated);
-});
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("message", (event) => {
   if (event.data?.claim === true) event.waitUntil(worker.clients.claim());
-  if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(activated.then(() => fetchPage(event.data.keep)));
+  if (typeof event.data?.keep === "string" && ROOM.test(event.data.keep)) event.waitUntil(fetchPage(event.data.keep));
 });
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
@@ -32,7 +29,7 @@ worker.addEventListener("fetch", (event) => {
   const url = new URL(address);
   if (url.origin !== location.origin) return;
   if (method !== "GET") {
-    if (url.pathname === "/logout") event.waitUntil(forgetPages());
+    if (url.pathname === "/logout") event.waitUntil(leave());
   } else if (FILES.includes(url.pathname + url.search)) event.respondWith(file(event.request));
   else if (url.search === "" && ROOM.test(url.pathname)) event.respondWith(page(event, url));
   else if (mode === "navigate" && url.pathname === "/") event.respondWith(page(event, url));
@@ -44,10 +41,14 @@ async function install() {
   await worker.skipWaiting();
 }
 
-/** Pages kept so far need files of another version; the open ones are kept anew when this worker takes over. */
+/**
+ * Pages of another version need files of that; the open ones are kept anew when this worker takes over. A page may ask
+ * for it before this is done: what this version keeps stays.
+ */
 async function activate() {
-  await forgetPages();
-  for (const name of await caches.keys()) if (name.startsWith("roomlog-files-") && name !== FILES_CACHE) await caches.delete(name);
+  for (const name of await caches.keys()) {
+    if (name.startsWith("roomlog-") && name !== FILES_CACHE && !name.startsWith(PAGES_CACHE)) await caches.delete(name);
+  }
   await worker.clients.claim();
 }
 
@@ -72,26 +73,30 @@ async function file(request) {
  * @param {URL} url
  */
 async function page(event, url) {
+  const asked = departures;
   const response = await fetch(event.request).catch(() => null);
   if (response === null) return (await keptPage(url.pathname)) ?? Response.error();
-  event.waitUntil(take(url.pathname, response.clone()));
+  event.waitUntil(take(url.pathname, response.clone(), asked));
   return response;
 }
 
 /** @param {string} path of a room that a page shows without having been loaded for it */
 async function fetchPage(path) {
+  const asked = departures;
   const response = await fetch(path, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (response !== null) await take(path, response); // else the older copy stays
+  if (response !== null) await take(path, response, asked); // else the older copy stays
 }
 
 /**
  * @param {string} path
  * @param {Response} response
+ * @param {number} asked how many departures there had been when it was asked for
  */
-async function take(path, response) {
-  if (response.redirected) await forgetPages(); // to the sign-in page
-  else if (response.status === 404) await forgetPage(path); // gone, or not open to this account any more
+async function take(path, response, asked) {
+  if (response.redirected) return leave(); // to the sign-in page
+  if (response.status === 404) await forgetPage(path); // gone, or not open to this account any more
   else if (response.status === 200 && path !== "/") await keepPage(path, response);
+  if (asked !== departures) await forgetPages(); // it may be of who has left meanwhile
 }
 
 /**
@@ -100,7 +105,7 @@ async function take(path, response) {
  */
 async function signIn(event) {
   const response = await fetch(event.request);
-  if (response.status === 200) event.waitUntil(forgetPages());
+  if (response.status === 200) event.waitUntil(leave());
   return response;
 }
 
@@ -133,9 +138,15 @@ async function forgetPage(path) {
   for (const name of await caches.keys()) if (name.startsWith(PAGES_CACHE)) await (await caches.open(name)).delete(path);
 }
 
+/** Nobody is signed in here any more. */
+async function leave() {
+  departures += 1;
+  await forgetPages();
+}
+
 /** @param {string} [account] whose pages stay */
 async function forgetPages(account) {
   for (const name of await caches.keys()) {
-    if (name.startsWith(PAGES_CACHE) && name !== PAGES_CACHE + account) await caches.delete(name);
+    if (name.startsWith(ALL_PAGES) && name !== PAGES_CACHE + account) await caches.delete(name);
   }
 }

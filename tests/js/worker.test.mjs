@@ -33,6 +33,7 @@ class World {
   /** @type {Map<string, Cache>} */
   kept = new Map();
   listing = Promise.resolve();
+  answering = Promise.resolve();
 
   constructor() {
     const clients = { claim: async () => {}, matchAll: async () => [] };
@@ -51,7 +52,10 @@ class World {
         this.handlers[type] = handler;
       },
     };
-    const fetch = async () => new Response('<div id="chat" data-user-id="ada">');
+    const fetch = async () => {
+      await this.answering;
+      return new Response('<div id="chat" data-user-id="ada">');
+    };
     runInContext(source, createContext({ VERSION: "1", FILES: [], self, caches, fetch, Response, URL, location: { origin: "http://chat" } }));
   }
 
@@ -68,24 +72,55 @@ class World {
   }
 }
 
-test("a page that is to be kept while the worker takes over stays, however slow the browser is", async () => {
-  const world = new World();
-  let list = () => {};
-  world.listing = new Promise((resolve) => {
-    list = () => resolve(undefined);
+/** @param {World} world */
+const pages = (world) => [...(world.kept.get("roomlog-pages-1-ada")?.entries.keys() ?? [])];
+
+for (const first of ["activate", "message"]) {
+  test(`a page that is to be kept while the worker takes over stays, however slow the browser is: ${first} first`, async () => {
+    const world = new World();
+    const keep = () => world.tell("message", { data: { claim: true, keep: "/rooms/lobby" } });
+    if (first === "message") await keep();
+    let list = () => {};
+    world.listing = new Promise((resolve) => {
+      list = () => resolve(undefined);
+    });
+    const activated = world.tell("activate");
+    world.listing = Promise.resolve();
+    if (first === "activate") await keep();
+    assert.deepEqual(pages(world), ["/rooms/lobby"]);
+    list();
+    await activated;
+    assert.deepEqual(pages(world), ["/rooms/lobby"]);
   });
-  const activated = world.tell("activate");
-  world.listing = Promise.resolve();
-  const kept = world.tell("message", { data: { claim: true, keep: "/rooms/lobby" } });
-  await new Promise((resolve) => setImmediate(resolve));
-  list();
-  await Promise.all([activated, kept]);
-  assert.deepEqual([...(world.kept.get("roomlog-pages-ada")?.entries.keys() ?? [])], ["/rooms/lobby"]);
-});
+}
+
+const kept = (/** @type {string[]} */ ...names) => new Map(names.map((name) => [name, new Cache()]));
 
 test("what an earlier version kept goes as the worker takes over", async () => {
   const world = new World();
-  world.kept.set("roomlog-pages-ada", new Cache()).set("roomlog-files-0", new Cache()).set("roomlog-files-1", new Cache());
+  world.kept = kept("roomlog-pages-ada", "roomlog-pages-0-ada", "roomlog-files-0", "roomlog-files-1", "roomlog-pages-1-ada", "others");
   await world.tell("activate");
+  assert.deepEqual([...world.kept.keys()], ["roomlog-files-1", "roomlog-pages-1-ada", "others"]);
+});
+
+test("a page that was asked for before somebody signed out is not kept when it comes at last", async () => {
+  const world = new World();
+  let answer = () => {};
+  world.answering = new Promise((resolve) => {
+    answer = () => resolve(undefined);
+  });
+  const asked = world.tell("message", { data: { keep: "/rooms/lobby" } });
+  await world.tell("fetch", { request: { method: "POST", mode: "navigate", url: "http://chat/logout" } });
+  answer();
+  await asked;
+  assert.deepEqual([...world.kept.keys()], []);
+  await world.tell("message", { data: { keep: "/rooms/lobby" } });
+  assert.deepEqual(pages(world), ["/rooms/lobby"]);
+});
+
+test("who signs out leaves no page, of no version", async () => {
+  const world = new World();
+  world.kept = kept("roomlog-pages-0-ada", "roomlog-pages-1-ada", "roomlog-pages-1-kim", "roomlog-files-1");
+  await world.tell("fetch", { request: { method: "POST", mode: "navigate", url: "http://chat/logout" } });
   assert.deepEqual([...world.kept.keys()], ["roomlog-files-1"]);
 });
