@@ -35,6 +35,8 @@ from chat_app.worker import Worker
 DRAIN_SECONDS = 15.0
 """For the sockets; closing the database may wait a little longer for who holds it. 25 s in all."""
 SETTLE_SECONDS = 8.0
+ANSWERS_SECONDS = 5.0
+"""Requests that are being answered in the end have so long; a client may never read its answer."""
 OPENING_SECONDS = 1.0
 """A connection that was accepted from a shared listener has so long to send its request."""
 GC_THRESHOLDS = (1_000, 10, 5_000)
@@ -60,7 +62,8 @@ class App:
             await asyncio.sleep(0.02)
 
     async def drain(self) -> None:
-        """Not ready any more, take nothing new, commit and acknowledge what was taken, 1012 to every socket.
+        """Not ready any more, take nothing new, commit and acknowledge what was taken, 1012 to every socket,
+        and an answer to every request that came whole.
 
         The listener stays to the end, so that whoever asks `/readyz` is told. Takes `DRAIN_SECONDS` at most.
         """
@@ -74,6 +77,9 @@ class App:
         while len(services.connections) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._server.stop()
+        deadline = min(deadline, time.monotonic() + ANSWERS_SECONDS)
+        while self._server.answering() and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         await self._server.close_all_connections()
 
     async def _settle(self) -> None:

@@ -16,6 +16,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
@@ -92,6 +93,7 @@ class Server(HTTPServer):
         self._lines_limit = lines_limit
         self._websockets = sockets
         self._waiting: dict[IOStream, int] = {}  # to how many requests it has begun
+        self._answering: set[IOStream] = set()
         self._gave_way = 0
         self._told_at = -TELL_SECONDS
 
@@ -107,17 +109,25 @@ class Server(HTTPServer):
         super().on_close(server_conn)
         assert isinstance(server_conn, HTTP1ServerConnection)
         self._waiting.pop(server_conn.stream, None)
+        self._answering.discard(server_conn.stream)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """It waits for a request: who did that last gives way last."""
         assert isinstance(server_conn, HTTP1ServerConnection)
-        begun = self._waiting.pop(server_conn.stream, 0)
-        self._waiting[server_conn.stream] = begun + 1
-        return _Request(super().start_request(server_conn, request_conn), request_conn)
+        stream = server_conn.stream
+        begun = self._waiting.pop(stream, 0)
+        self._waiting[stream] = begun + 1
+        self._answering.discard(stream)  # this is the next one's turn
+        received = partial(self._answering.add, stream)
+        return _Request(super().start_request(server_conn, request_conn), request_conn, received)
 
     def opening(self) -> int:
         """Connections whose first request is not answered yet."""
         return sum(begun < 2 for begun in self._waiting.values())
+
+    def answering(self) -> int:
+        """Requests that came whole and are not answered yet."""
+        return len(self._answering)
 
     def _give_way(self) -> None:
         longest = next(iter(self._waiting))
@@ -130,9 +140,12 @@ class Server(HTTPServer):
 
 
 class _Request(HTTPMessageDelegate):
-    def __init__(self, delegate: HTTPMessageDelegate, connection: HTTPConnection) -> None:
+    def __init__(
+        self, delegate: HTTPMessageDelegate, connection: HTTPConnection, received: Callable[[], None]
+    ) -> None:
         self._delegate = delegate
         self._connection = connection
+        self._received = received
         self._thrown_away = False
 
     def headers_received(
@@ -148,6 +161,7 @@ class _Request(HTTPMessageDelegate):
         return None if self._thrown_away else self._delegate.data_received(chunk)
 
     def finish(self) -> None:
+        self._received()
         self._delegate.finish()
 
     def on_connection_close(self) -> None:

@@ -1,9 +1,12 @@
 """HTTP as a hostile reader of the contract tries it: what tests/web/test_pages.py does not ask already."""
 
+import asyncio
 import json
 
 import pytest
+from tornado.simple_httpclient import HTTPStreamClosedError
 
+from chat_app.web import ops
 from tests.conftest import Site
 from tests.core.people_nodes import FakeBroker, Network
 from tests.web.raw import answered, request_of, status_of
@@ -112,6 +115,54 @@ async def test_ready_says_503_while_draining_and_without_the_database(
     assert json.loads((await site.get("/healthz")).body) == {"ok": True, "clients": 0}
     site.app.services.state.draining = False
     assert json.loads((await site.get("/readyz")).body) == {"ok": True}
+
+
+@pytest.mark.gen_test
+async def test_a_request_that_came_before_the_end_is_answered(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the end of the listener lets it go on here: whoever hangs up then loses the answer."""
+    asked, release = asyncio.Event(), asyncio.Event()
+
+    async def ready() -> bool:
+        asked.set()
+        await release.wait()
+        return True
+
+    def stop() -> None:
+        stop_listening()
+        release.set()
+
+    stop_listening = site.app._server.stop
+    monkeypatch.setattr(ops, "READY_SECONDS", 60.0)
+    monkeypatch.setattr(site.app.services.database, "ready", ready)
+    monkeypatch.setattr(site.app._server, "stop", stop)
+    asking = asyncio.ensure_future(site.get("/readyz"))
+    await asked.wait()
+    await site.app.drain()
+    assert (await asking).code == 200
+    assert site.app._server.answering() == 0
+
+
+@pytest.mark.gen_test
+async def test_a_client_that_does_not_read_its_answer_does_not_hold_up_the_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def never() -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(ops, "READY_SECONDS", 600.0)
+    monkeypatch.setattr("chat_app.app.ANSWERS_SECONDS", 0.1)
+    monkeypatch.setattr(site.app.services.database, "ready", never)
+    asking = asyncio.ensure_future(site.get("/readyz"))
+    await asked.wait()
+    await site.app.drain()
+    with pytest.raises(HTTPStreamClosedError):
+        await asking
 
 
 @pytest.mark.gen_test
