@@ -15,16 +15,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from chat_app.backends.passwords import Passwords
-from chat_app.core.administration import Administration
-from chat_app.core.identity import Identity
 from chat_app.data_folder import DataLock
 from chat_app.emojis import load
 from chat_app.errors import ChatError
 from chat_app.listening import BACKLOG, bind, shown
 from chat_app.logs import log_event
 from chat_app.metrics import Turns
-from chat_app.parts import now_ms, open_database_of, open_services
+from chat_app.parts import open_services
 from chat_app.settings import Settings, default_origins
 from chat_app.web.base import BODY_LIMIT_BYTES, Services
 from chat_app.web.control import ControlServer, Dispatch, perform
@@ -152,24 +149,6 @@ async def open_app(
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         yield app
-
-
-@asynccontextmanager
-async def open_administration(settings: Settings) -> AsyncIterator[Administration]:
-    """Administration of a database that no server has open."""
-    async with AsyncExitStack() as stack:
-        stack.enter_context(DataLock(settings.data))
-        database = await open_database_of(settings)
-        stack.push_async_callback(database.close)
-        passwords = Passwords()
-        stack.callback(passwords.close)
-        identity = Identity(
-            accounts=database.accounts,
-            passwords=passwords,
-            clock_ms=now_ms,
-            on_sessions_ended=lambda ids, code, reason: None,
-        )
-        yield Administration(identity=identity, accounts=database.accounts, database=database)
 
 
 def _dispatch(services: Services, settings: Settings) -> Dispatch:

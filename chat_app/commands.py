@@ -237,7 +237,7 @@ def _administer(settings: Settings, command: str, arguments: Mapping[str, object
 
 
 async def _administer_database(settings: Settings, command: str, arguments: Mapping[str, object]) -> object:
-    from chat_app.app import open_administration
+    from chat_app.administering import open_administration
     from chat_app.data_folder import ensure_data
     from chat_app.web.control import perform
 

@@ -16,8 +16,8 @@ from functools import partial
 
 from tornado.ioloop import PeriodicCallback
 
+from chat_app.administering import now_ms, open_database_of
 from chat_app.backends.passwords import Passwords
-from chat_app.backends.sql.database import DatabaseError, SqlDatabase, is_postgresql, open_database
 from chat_app.core.administration import Administration
 from chat_app.core.chat import Chat
 from chat_app.core.completion import Completion
@@ -32,7 +32,7 @@ from chat_app.logs import log_event
 from chat_app.metrics import Metrics, Turns
 from chat_app.models import Account
 from chat_app.nodes import Nodes
-from chat_app.settings import Settings, SettingsError
+from chat_app.settings import Settings
 from chat_app.web.server import room
 from chat_app.web.services import Services, State
 
@@ -43,26 +43,6 @@ SEARCHES, SEARCH_SECONDS = 20, 10.0
 """Of an account; who types does not search for every letter."""
 
 _log = logging.getLogger(__name__)
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-async def open_database_of(settings: Settings, *, serving: bool = False) -> SqlDatabase:
-    """The database; who is `serving` has it for himself or shares it over Redis. Raises SettingsError."""
-    shared = settings.redis_url is not None
-    if shared and not is_postgresql(settings.database_url):
-        raise SettingsError(
-            "REDIS_URL (--redis) is for several processes on PostgreSQL; SQLite (DATABASE_URL) has one."
-        )
-    try:
-        return await open_database(
-            settings.database_url, backups=settings.data / "backups", shared=shared if serving else None
-        )
-    except DatabaseError as error:
-        raise SettingsError(str(error)) from error
 
 
 async def open_services(settings: Settings, stack: AsyncExitStack, turns: Turns | None) -> Services:

@@ -1,7 +1,7 @@
 """What the machine's owner does from the command line, with a server running or not.
 
-Called by `web/control.py` and, through `app.open_administration`, by the commands. Accounts are told by
-name; nobody's role limits it, only the last owner stays.
+Called by `web/control.py` and, through `administering.open_administration`, by the commands. Accounts are
+told by name; nobody's role limits it, only the last owner stays.
 """
 
 from __future__ import annotations

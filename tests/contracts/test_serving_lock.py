@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chat_app.app import open_administration, open_app
+from chat_app.administering import open_administration
+from chat_app.app import open_app
 from chat_app.backends.sql import serving_lock
 from chat_app.backends.sql.advisory import LOCKS, SERVING
 from chat_app.backends.sql.database import DatabaseError, SqlDatabase, open_database

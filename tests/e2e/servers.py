@@ -7,7 +7,7 @@ import signal
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from chat_app.app import open_administration
+from chat_app.administering import open_administration
 from chat_app.core.administration import Administration
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load

@@ -20,7 +20,7 @@ from typing import Any
 
 from tornado.web import create_signed_value
 
-from chat_app.app import open_administration
+from chat_app.administering import open_administration
 from chat_app.backends.sql.database import open_database
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load
