@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from chat_app.app import App, open_app
+from chat_app.backends.sql import search_terms
 from chat_app.data_folder import ensure_data
 from chat_app.settings import load
 from chat_app.web.server import DEADLINES, Deadlines
@@ -36,6 +37,14 @@ hypothesis.settings.load_profile("tests")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="tests/faults: many more kills, cuts and connects")
     parser.addoption("--seed", type=int, help="tests/faults: repeats a run; every run prints its own")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """A search is not cut short on a busy machine, but where that is what is tested."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(search_terms, "DEADLINE_SECONDS", 60.0)
+        yield
 
 
 @pytest.fixture
