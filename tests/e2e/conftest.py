@@ -2,14 +2,13 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import Browser as Chromium, async_playwright, expect
 from tornado.ioloop import IOLoop
 
-from tests.__main__ import strict
+from tests import packages
 from tests.e2e.browser import WAIT_MS, Browser
 
 MISSING = "Chromium is needed: sudo apt-get install -y chromium"
@@ -30,9 +29,9 @@ def io_loop() -> Iterator[IOLoop]:
 
 @pytest.fixture(scope="package")
 def chromium(io_loop: IOLoop) -> Iterator[Chromium]:
-    path = shutil.which("chromium")
+    path = packages.chromium()
     if path is None:
-        (pytest.fail if strict() else pytest.skip)(MISSING)
+        (pytest.fail if packages.strict() else pytest.skip)(MISSING)
     expect.set_options(timeout=WAIT_MS)
     playwright = io_loop.run_sync(async_playwright().start)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []

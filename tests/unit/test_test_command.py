@@ -14,7 +14,10 @@ from chat_app import bootstrap
 from tests import __main__ as suite, lanes, packages
 from tests.lanes import Step
 
-EVERYTHING = ("chromium", "redis-server", "postgres", "nginx", "haproxy", "caddy", "systemd-analyze", "node")
+EVERYTHING = (
+    "chromium", "chromium-headless-shell", "redis-server", "postgres", "nginx", "haproxy", "caddy", "systemd-analyze",
+    "node",
+)  # fmt: skip
 PACKAGES = {"postgres": "postgresql", "systemd-analyze": "systemd"}
 
 
@@ -58,11 +61,30 @@ def names_of_checks() -> list[str]:
 def test_root_installs_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, "apt-get", "chromium", "nginx", root=True)
     packages.install()
-    update, install = machine.runs
+    update, install, quicker = machine.runs
     assert update[:2] == ["apt-get", "update"]
     assert install[:2] == ["apt-get", "install"]
     assert install[-5:] == ["redis-server", "haproxy", "caddy", "systemd", "postgresql"]
+    assert quicker[-1] == "chromium-headless-shell"
     assert packages.missing() == []
+
+
+@pytest.mark.parametrize("decides", [False, True])
+def test_a_quicker_browser_is_tried_for_and_the_other_does_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, decides: bool
+) -> None:
+    """The lists of packages are fetched for it on the machine that decides only."""
+    machine = Machine(monkeypatch, "apt-get", *(set(EVERYTHING) - {"chromium-headless-shell"}), root=True)
+    machine.apt_works = False
+    monkeypatch.setenv("CI", "true" if decides else "")
+    packages.install()
+    assert [command[1] for command in machine.runs] == ["update", "install"][not decides :]
+    assert machine.runs[-1][-1] == "chromium-headless-shell"
+    assert packages.chromium() == "/usr/bin/chromium"
+    assert capsys.readouterr().out == ""
+    machine.apt_works = True
+    packages.install()
+    assert packages.chromium() == "/usr/bin/chromium-headless-shell"
 
 
 def test_what_is_installed_for_the_tests_is_no_service_of_the_machine(
