@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -21,13 +22,19 @@ from tests.processes import Server, command
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A folder in which the owner Ada was made, with no server running."""
-    folder = tmp_path / "data"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the owner Ada was made; each test has a copy."""
+    folder = tmp_path_factory.mktemp("made") / "data"
     added = on(folder, "user", "add", "Ada", "--role", "owner", "--password-stdin", typed=f"{PASSWORD}\n")
     assert (added.returncode, added.stdout, added.stderr) == (0, "Added Ada as owner.\n", "")
     return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A folder in which the owner Ada was made, with no server running."""
+    return Path(shutil.copytree(made, tmp_path / "data"))
 
 
 def on(data: Path, *arguments: str, typed: str = "") -> CompletedProcess[str]:

@@ -37,6 +37,7 @@ TOP = {
     "supervisor",
     "nodes",
     "parts",
+    "administering",
     "maintenance",
 }
 BELOW = {
