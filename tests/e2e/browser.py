@@ -28,6 +28,19 @@ def noon() -> str:
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"  # POSIX counts the hours to the west
 
 
+async def holds(page: Page, predicate: str, argument: Any = None) -> None:
+    """Waits until the async function of the page says so: `wait_for_function` takes its promise for a yes."""
+    script = f"""async ([argument, patience]) => {{
+      const predicate = {predicate};
+      const deadline = performance.now() + patience;
+      while (!(await predicate(argument))) {{
+        if (performance.now() > deadline) throw new Error("it never came to hold");
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }}
+    }}"""
+    await page.evaluate(script, [argument, WAIT_MS])
+
+
 class Browser:
     """One test's share of Chromium: the people in it, and what went wrong in their pages."""
 

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from chat_app.errors import NotFound
 from tests.conftest import Site
-from tests.e2e.browser import Browser, Person
+from tests.e2e.browser import Browser, Person, holds
 
 OFFLINE = (r"ERR_INTERNET_DISCONNECTED", r"ERR_FAILED", r"WebSocket connection .* failed", r"Failed to fetch")
 
@@ -30,13 +30,14 @@ async def kept(page: Page) -> dict[str, list[str]]:
 async def has_kept(person: Person, *paths: str) -> None:
     """The worker took over and kept these pages; what a page did by itself comes to an end at some time."""
     await person.page.wait_for_function("() => navigator.serviceWorker.controller !== null")
-    await person.page.wait_for_function(
+    await holds(
+        person.page,
         """async (wanted) => {
           const names = (await caches.keys()).filter((name) => name.startsWith("roomlog-pages-"));
           const found = await Promise.all(names.map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)));
           return JSON.stringify(found.flat().sort()) === JSON.stringify(wanted);
         }""",
-        arg=sorted(paths),
+        sorted(paths),
     )
 
 
@@ -90,12 +91,13 @@ async def test_a_room_entered_without_its_page_is_kept_as_well_and_renewed_when_
     hide = "() => { Object.defineProperty(document, 'visibilityState', { value: 'hidden' }); document.dispatchEvent(new Event('visibilitychange')); }"
     await ada.page.evaluate("(ms) => { const now = Date.now; Date.now = () => now() + ms; }", 61_000)
     await ada.page.evaluate(hide)
-    await ada.page.wait_for_function(
+    await holds(
+        ada.page,
         """async () => {
           const name = (await caches.keys()).find((one) => one.startsWith("roomlog-pages-"));
           const page = await (await caches.open(name)).match("/rooms/deploys");
           return (await page?.text())?.includes("after it was kept");
-        }"""
+        }""",
     )
 
 
@@ -137,8 +139,10 @@ async def test_another_account_in_the_same_browser_finds_nothing_of_the_first(
     await ada.context.add_cookies([{"name": name, "value": value, "url": site.url}])
     await ada.page.goto("/rooms/lobby")
     await expect(ada.page.locator("#sidebar .me__name")).to_have_text("Kim")
-    await ada.page.wait_for_function(
-        "async (first) => !(await caches.has(first)) && (await caches.keys()).length === 2", arg=first
+    await holds(
+        ada.page,
+        "async (first) => !(await caches.has(first)) && (await caches.keys()).length === 2",
+        first,
     )
     [second] = await kept(ada.page)
     assert second != first

@@ -18,8 +18,10 @@ export class KeptPage {
     navigator.serviceWorker.addEventListener("controllerchange", this.#taken);
     document.addEventListener("visibilitychange", this.#hidden);
     navigator.serviceWorker.register("/sw.js").catch(() => {}); // then there is no page without a network
+    // A page that was on its way while the worker took over the others came past it, and belongs to nobody or already to it.
+    const [way] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+    if (navigator.serviceWorker.controller !== null && way?.workerStart === 0) this.#keep();
     void navigator.serviceWorker.ready.then(({ active }) => {
-      // A page that was on its way while the worker took over the others belongs to nobody.
       if (navigator.serviceWorker.controller === null) active?.postMessage({ claim: true });
     });
   }
