@@ -235,7 +235,7 @@ class Member:
                 self.line, self._caught_up = None, False
                 self._changed.set()
             attempt = 0 if self.opened > opened else attempt + 1
-            await asyncio.sleep(self.chance.uniform(0, max(low, min(ceiling, 0.05 * 2**attempt))))
+            await asyncio.sleep(self.chance.uniform(0, max(low, min(ceiling, 0.05 * 2 ** min(attempt, 10)))))
 
     async def _stay(self) -> None:
         """One line, from the handshake to its end."""
