@@ -30,16 +30,16 @@ class Peer:
 
 
 _SOCKET_IO = "/socket.io/?EIO=4&transport=websocket&room={room}&name={name}"
-PEERS = (
+PEERS = (  # in this order; whom ours is held against next to it, for a shared machine changes within a minute
     Peer(NODE_WS, "node", "ws_hub.mjs"),
+    Peer(ROOMLOG, "roomlog", "", ("-n", "-h"), "/chat?room={room}"),
+    Peer("Bun", "bun", "bun_hub.mjs"),
     Peer("socket.io", "node", "socketio_hub.mjs", ("-s",), _SOCKET_IO),
     Peer("Tornado write_message", "python", "tornado_hub.py"),
     Peer("websockets broadcast()", "python", "websockets_hub.py"),
     Peer("aiohttp", "python", "aiohttp_hub.py"),
     Peer("Starlette on uvicorn", "python", "starlette_hub.py"),
     Peer("Go gorilla", "go", ""),
-    Peer("Bun", "bun", "bun_hub.mjs"),
-    Peer(ROOMLOG, "roomlog", "", ("-n", "-h"), "/chat?room={room}"),
 )  # fmt: skip
 
 
