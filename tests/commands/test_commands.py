@@ -42,9 +42,8 @@ def on(data: Path, *arguments: str, typed: str = "") -> CompletedProcess[str]:
 
 
 def smoke(server: Server, name: str = "Ada", password: str = PASSWORD, *more: str) -> CompletedProcess[str]:
-    return command(
-        "smoke", "--url", server.url, "--name", name, "--password-stdin", *more, typed=f"{password}\n"
-    )
+    told = ("--url", server.url, "--name", name, "--password-stdin", "--timeout", "60", *more)
+    return command("smoke", *told, typed=f"{password}\n")
 
 
 def status(server: Server, method: str, path: str, **form: str) -> int:

@@ -238,7 +238,8 @@ def test_smoke_says_why_and_exits_1(server: tuple[Server, Path]) -> None:
     running, _ = server
 
     def smoke(url: str, *more: str, name: str = "Ada", typed: str = f"{PASSWORD}\n") -> CompletedProcess[str]:
-        return command("smoke", "--url", url, "--name", name, "--password-stdin", *more, typed=typed)
+        patient = ("--timeout", "60", *more)  # the last one counts
+        return command("smoke", "--url", url, "--name", name, "--password-stdin", *patient, typed=typed)
 
     good = smoke(running.url)
     assert (good.returncode, good.stderr) == (0, "")
@@ -248,7 +249,7 @@ def test_smoke_says_why_and_exits_1(server: tuple[Server, Path]) -> None:
         failures = [
             smoke(running.url, name="Nobody"), smoke(running.url, typed="wrong password\n"), smoke(running.url, "--room", "nowhere"),
             smoke(running.url, "--room", "a b"), smoke("http://localhost:1"), smoke(silent_url, "--timeout", "0.3"), smoke("nonsense"),
-            smoke("http://nowhere.invalid"), smoke(running.url, typed=""),
+            smoke("http://nowhere.invalid", "--timeout", "5"), smoke(running.url, typed=""),
         ]  # fmt: skip
     for failure in failures:
         assert (failure.returncode, failure.stdout, failure.stderr.count("\n")) == (1, "", 1), failure

@@ -92,7 +92,7 @@ def test_three_are_set_up_administered_and_watched_as_one(
             assert variables["DATABASE_URL"] not in line and variables["REDIS_URL"] not in line
         os.kill(workers[0], signal.SIGKILL)
         assert "Bo" in on(data, variables, "user", "list"), "at once, by another one"
-        smoke = ("smoke", "--url", server.url, "--name", "Ada", "--password-stdin")
+        smoke = ("smoke", "--url", server.url, "--name", "Ada", "--password-stdin", "--timeout", "60")
         for _ in range(3):
             assert command(*smoke, typed=f"{PASSWORD}\n").returncode == 0
         page = server.get("/metrics")
