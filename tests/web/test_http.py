@@ -145,7 +145,7 @@ async def test_a_request_that_came_before_the_end_is_answered(
 
 
 @pytest.mark.gen_test
-async def test_a_client_that_does_not_read_its_answer_does_not_hold_up_the_end(
+async def test_an_answer_that_does_not_come_holds_up_the_end_for_a_while_only(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = asyncio.Event()

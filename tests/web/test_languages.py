@@ -4,7 +4,6 @@ import gettext
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
@@ -16,7 +15,7 @@ from tornado.ioloop import IOLoop
 
 from chat_app.web.languages import ENGLISH, Language, Languages
 from chat_app.web.templates import PageLoader, folder
-from tests.__main__ import strict
+from tests import packages
 from tests.conftest import PASSWORD, Site, cookie_of
 from tests.e2e.browser import WAIT_MS, noon
 
@@ -315,9 +314,11 @@ async def test_pages_of_administration_hold_no_text_beside_the_catalogues(site: 
 
 @pytest.fixture
 def chromium(io_loop: IOLoop) -> Iterator[Browser]:
-    path = shutil.which("chromium")
+    path = packages.chromium()
     if path is None:
-        (pytest.fail if strict() else pytest.skip)("Chromium is needed: sudo apt-get install -y chromium")
+        (pytest.fail if packages.strict() else pytest.skip)(
+            "Chromium is needed: sudo apt-get install -y chromium"
+        )
     expect.set_options(timeout=WAIT_MS)
     playwright = io_loop.run_sync(async_playwright().start)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
